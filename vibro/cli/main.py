@@ -1,0 +1,142 @@
+"""`vibro`: a click group that imports a verb's module only when that verb is used.
+
+`vibro --help` therefore lists the verbs from a table here and stays fast; a test keeps the table
+and the verbs' own help texts the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vibro import __version__
+from vibro.errors import MissingExtraError, VibroError
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("vibro.cli.demo", "Run a whole plant through edge, log, cloud and page."),
+    "analyze": ("vibro.cli.analyze", "Say what is wrong with the machine in one recording."),
+    "convert": ("vibro.cli.convert", "Convert a recording to what the edge replays."),
+    "assets": ("vibro.cli.assets", "Import, validate and export the asset register."),
+    "edge": ("vibro.cli.edge", "Write, check, run and inspect edge nodes."),
+    "cloud": ("vibro.cli.cloud", "Run the cloud jobs."),
+    "serve": ("vibro.cli.serve", "Serve the local page over a home folder."),
+    "query": ("vibro.cli.query", "Ask which machines show what."),
+    "datasets": ("vibro.cli.datasets", "List and verify public recordings."),
+    "evaluate": ("vibro.cli.evaluate", "Measure detection and diagnosis on recordings."),
+    "bench": ("vibro.cli.bench", "Measure speed and memory against named peers."),
+}
+
+# Which extra brings a library that a verb may turn out to miss.
+_EXTRA_OF = {
+    "kafka": "edge",
+    "nptdms": "edge",
+    "grafana_api": "dashboards",
+    "pyfftw": "bench",
+}
+
+
+class LazyVerbs(click.Group):
+    """Click group whose verbs are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the verbs, in the order a newcomer meets them."""
+        del ctx
+        return [verb for verb, (module, _) in VERBS.items() if _exists(module)]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import and return one verb, or None when there is no such verb."""
+        del ctx
+        if name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(VERBS[name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing any of them."""
+        rows = [(verb, VERBS[verb][1]) for verb in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _exists(module: str) -> bool:
+    return (Path(__file__).parent / f"{module.rsplit('.', 1)[1]}.py").exists()
+
+
+@click.command(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vibro")
+def cli() -> None:
+    """Vibro watches machines by their vibration: features and alarms beside the sensors, diagnosis
+    and answers for the whole fleet.
+
+    Start with `vibro demo`.
+    """  # noqa: D205
+
+
+def _translate(error: ImportError) -> VibroError:
+    """One clear line for an optional library that is not installed."""
+    root = (error.name or "").split(".")[0]
+    if isinstance(error, VibroError):
+        return error
+    if root == "datasets":
+        return VibroError("this needs the project's checkout (the wheel does not hold `datasets`)")
+    return MissingExtraError(f"this command (it imports {root or error})", _EXTRA_OF.get(root, "cloud"))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; errors are one line on stderr and exit status 1 or 2."""
+    try:
+        status = cli.main(args=argv, prog_name="vibro", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except ImportError as error:
+        translated = _translate(error)
+        _fail(str(translated), translated.exit_code)
+    except VibroError as error:
+        _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped", 130)
+    except BrokenPipeError:
+        # The reader went away (`vibro query ... | head`): that is not an error of ours.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.exit(0)
+
+
+def _fail(message: str, status: int) -> None:
+    click.echo(f"vibro: {' '.join(message.split())}", err=True)
+    sys.exit(status)
+
+
+def home_option(function: Any) -> Any:
+    """Give a verb the option ``--home`` (default ``$VIBRO_HOME``, else ``~/.vibro``)."""
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="VIBRO_HOME",
+        default=lambda: Path.home() / ".vibro",
+        show_default="$VIBRO_HOME, else ~/.vibro",
+        help="Folder that holds everything Vibro keeps.",
+    )(function)
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON value on stdout; NaN and infinity become null."""
+    click.echo(json.dumps(_plain(value), indent=None, separators=(",", ":"), allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not (value - value == 0.0):
+        return None
+    return value
