@@ -1,0 +1,1 @@
+"""Where samples come from; every source is behind the small port in `edge_node.sources.port`."""

@@ -1,0 +1,141 @@
+"""The port every source implements, and how fast a recorded or simulated one may go.
+
+A source is pulled: `read` returns the next block, or None when no further sample has happened
+yet. Whether samples "have happened" is the `Pace`'s word: the wall clock, nothing at all (as fast
+as possible), or a plant clock that a demo moves on.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vibro.errors import BadInputError
+from vibro.records import SampleBlock, StreamInfo
+
+FOREVER_NS = 2**63 - 1
+
+
+class Source(Protocol):
+    """A stream of sample blocks of all channels of one machine."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What the stream is: channels, rate, scale, epoch."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further sample will ever come."""
+
+    @property
+    def next_sample(self) -> int:
+        """Index of the sample that the next block starts with."""
+
+    def seek(self, first_sample: int) -> None:
+        """Go to a sample: the index stays true, so a restart continues the stream epoch.
+
+        Live sources cannot; they start a new stream epoch instead.
+        """
+
+    def read(self) -> SampleBlock | None:
+        """Return the next block, or None when none is there yet or ever will be."""
+
+
+class Pace(Protocol):
+    """Until when samples have happened."""
+
+    def until_ns(self) -> int:
+        """UTC time in ns up to which samples exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsFastAsPossible:
+    """Everything has happened already."""
+
+    def until_ns(self) -> int:
+        """Return the end of time."""
+        return FOREVER_NS
+
+
+@dataclass(frozen=True, slots=True)
+class PlantClock:
+    """A small file that holds the instant up to which the plant has happened, in ns UTC.
+
+    It is how a demo lets hours pass in seconds and still lets night fall for everybody at the
+    same instant: edges run up to it, as fast as they can, and wait.
+    """
+
+    path: Path
+
+    def until_ns(self) -> int:
+        """Read the clock; a clock that was never set stands at zero."""
+        try:
+            return int(self.path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 0
+        except ValueError:
+            raise BadInputError(
+                f"{self.path} does not hold a time in ns: write one integer into it"
+            ) from None
+
+    def set(self, until_ns: int) -> None:
+        """Move the clock; readers see the old or the new instant, never half of it."""
+        draft = self.path.with_suffix(".new")
+        draft.write_text(str(until_ns), encoding="ascii")
+        os.replace(draft, self.path)
+
+
+class Seekable:
+    """What replay and simulator share: a known start, a known length, and a pace.
+
+    Subclasses give `_render(first_sample, n)`.
+    """
+
+    def __init__(
+        self, info: StreamInfo, t0_ns: int, total: int, block: int, pace: Pace
+    ) -> None:
+        self._info, self._t0_ns, self._total, self._block, self._pace = (
+            info,
+            t0_ns,
+            total,
+            block,
+            pace,
+        )
+        self._next = 0
+
+    @property
+    def info(self) -> StreamInfo:
+        """What the stream is."""
+        return self._info
+
+    @property
+    def next_sample(self) -> int:
+        """Index of the sample that the next block starts with."""
+        return self._next
+
+    @property
+    def finished(self) -> bool:
+        """Whether every sample was read."""
+        return self._next >= self._total
+
+    def seek(self, first_sample: int) -> None:
+        """Continue from a sample index."""
+        self._next = min(max(first_sample, 0), self._total)
+
+    def time_of(self, sample: int) -> int:
+        """UTC time of a sample in ns."""
+        return self._t0_ns + round(sample * 1e9 / self._info.rate_hz)
+
+    def read(self) -> SampleBlock | None:
+        """Render the next block if its last sample has happened."""
+        n = min(self._block, self._total - self._next)
+        if n <= 0 or self.time_of(self._next + n) > self._pace.until_ns():
+            return None
+        first = self._next
+        self._next += n
+        return self._render(first, n)
+
+    def _render(self, first: int, n: int) -> SampleBlock:
+        raise NotImplementedError
