@@ -90,9 +90,7 @@ class ClipCutter:
         counts = np.concatenate(parts, axis=1) if parts else self._blocks[0].counts[:, :0]
         head = self._blocks[0]
         t0_ns = head.t0_ns + round((first - head.first_sample) * 1e9 / self._rate_hz)
-        done = Request(
-            request.reason, request.event, first, counts.shape[1], request.revision
-        )
+        done = Request(request.reason, request.event, first, counts.shape[1], request.revision)
         return Cut(done, t0_ns, _mean_speed(speeds), counts)
 
     def snapshot(self) -> list[dict[str, Any]]:

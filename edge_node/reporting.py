@@ -163,9 +163,11 @@ class StatusReporter:
         new = [float(v) for v in values]
         if held is None:
             # A mean is kept as [sum..., count...] of the values that were not NaN.
-            return [*(0.0 if v != v else v for v in new), *(float(v == v) for v in new)] if (
-                name in _MEANS
-            ) else new
+            return (
+                [*(0.0 if v != v else v for v in new), *(float(v == v) for v in new)]
+                if (name in _MEANS)
+                else new
+            )
         if name in _MEANS:
             half = len(new)
             sums = [h if v != v else h + v for h, v in zip(held[:half], new, strict=True)]

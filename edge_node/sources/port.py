@@ -93,9 +93,7 @@ class Seekable:
     Subclasses give `_render(first_sample, n)`.
     """
 
-    def __init__(
-        self, info: StreamInfo, t0_ns: int, total: int, block: int, pace: Pace
-    ) -> None:
+    def __init__(self, info: StreamInfo, t0_ns: int, total: int, block: int, pace: Pace) -> None:
         self._info, self._t0_ns, self._total, self._block, self._pace = (
             info,
             t0_ns,

@@ -65,7 +65,8 @@ class LazyVerbs(click.Group):
 
 
 def _exists(module: str) -> bool:
-    return (Path(__file__).parent / f"{module.rsplit('.', 1)[1]}.py").exists()
+    here = Path(__file__).parent / module.rsplit(".", 1)[1]
+    return here.with_suffix(".py").exists() or (here / "__init__.py").exists()
 
 
 @click.command(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,7 +86,9 @@ def _translate(error: ImportError) -> VibroError:
         return error
     if root == "datasets":
         return VibroError("this needs the project's checkout (the wheel does not hold `datasets`)")
-    return MissingExtraError(f"this command (it imports {root or error})", _EXTRA_OF.get(root, "cloud"))
+    return MissingExtraError(
+        f"this command (it imports {root or error})", _EXTRA_OF.get(root, "cloud")
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

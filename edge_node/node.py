@@ -1,0 +1,340 @@
+"""One edge node: every sample through features, score and decision into the spool.
+
+The node is a state machine that is driven by `step`: it owns no thread, reads no wall clock and
+draws no random number. What it finds is gathered in an outbox and committed to the spool together
+with a checkpoint, in one transaction: after a kill at any instruction the node goes back to the
+checkpoint, reads the samples again that a result may still depend on, and yields exactly what it
+would have yielded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_node.blocks import feature_blocks
+from edge_node.clips import ClipCutter, Cut, Request
+from edge_node.config import NodeConfig
+from edge_node.judge import Judge, Verdict
+from edge_node.reporting import PathReporter, Row, StatusReporter
+from edge_node.sources.port import Source
+from edge_node.spool import Spool
+from edge_node.tally import LatencyTally
+from vibro.assets import Machine
+from vibro.bundle import Bundle
+from vibro.faults import Severity
+from vibro.features import MachineFeatures
+from vibro.records import LIVE, TOPIC_OF, Clip, Event, Health, Origin, Record, RecordId, SampleBlock
+from vibro.wire import encode
+
+
+@dataclass(slots=True)
+class Counters:
+    """Samples of all channels since the stream epoch began; seen = processed + lost."""
+
+    seen: int = 0
+    processed: int = 0
+    lost: int = 0
+    raw_bytes: int = 0
+
+
+class Node:
+    """The pipeline of one machine.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    machine : Machine
+        The asset record of the machine that the node listens to.
+    source : Source
+    spool : Spool
+    bundle : Bundle or None
+        The bundle accepted before a restart.
+    monotonic : callable
+        Monotonic clock in seconds, for latencies only.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        machine: Machine,
+        source: Source,
+        spool: Spool,
+        bundle: Bundle | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.config, self.machine, self.source, self.spool = config, machine, source, spool
+        self._monotonic = monotonic
+        info, reporting = source.info, config.reporting
+        self._rate_hz, self._scale = info.rate_hz, info.scale[:, None].astype(np.float32)
+        self._channels = tuple(c.channel for c in info.channels)
+        self._judge = Judge(machine, info)
+        self._judge.use(bundle)
+        self._paths = {
+            path: PathReporter(
+                path, config.node.id, _ns(reporting.summary_s), _ns(reporting.sample_s)
+            )
+            for path in ("fast", "long")
+        }
+        self._status = StatusReporter(len(self._channels), _ns(reporting.status_s))
+        self._rows: list[Row] = []
+        self._outbox: list[Record] = []
+        self._counters = Counters()
+        self._done = {"fast": -1, "long": -1}
+        self._tally = LatencyTally()
+        self._clip_times: list[int] = []
+        self._end = 0
+        self._t0_ns: int | None = None
+        self._last_commit_ns = self._last_heartbeat_ns = 0
+        self._resume()
+
+    # -- start ---------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Go back to the checkpoint and a little further, to fill windows and clip memory."""
+        reporting = self.config.reporting
+        memory = round((reporting.clip_s + reporting.clip_lead_s) * self._rate_hz)
+        self._cutter = ClipCutter(memory, self._rate_hz)
+        held = self.spool.checkpoint()
+        start = 0
+        if held is not None:
+            self._restore(json.loads(held))
+            block = max(1, round(self.config.source.block_s * self._rate_hz))
+            spans = MachineFeatures(self._rate_hz, self._judge.setups).spans
+            back = max(memory, spans.memory_samples)
+            start = min([self._end - back, *(r.first_sample for r in self._cutter.requests)])
+            start = max(0, start // block * block)
+        self._features = MachineFeatures(self._rate_hz, self._judge.setups, start_sample=start)
+        self.source.seek(start)
+
+    def _checkpoint(self) -> bytes:
+        return json.dumps(
+            {
+                "end": self._end,
+                "t0_ns": self._t0_ns,
+                "done": self._done,
+                "counters": asdict(self._counters),
+                "judge": self._judge.snapshot(),
+                "paths": {k: p.snapshot() for k, p in self._paths.items()},
+                "status": self._status.snapshot(),
+                "requests": self._cutter.snapshot(),
+                "clip_times": self._clip_times,
+                "last_commit_ns": self._last_commit_ns,
+                "last_heartbeat_ns": self._last_heartbeat_ns,
+            }
+        ).encode()
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._end, self._t0_ns, self._done = state["end"], state["t0_ns"], state["done"]
+        self._counters = Counters(**state["counters"])
+        self._judge.restore(state["judge"])
+        for k, p in self._paths.items():
+            p.restore(state["paths"][k])
+        self._status.restore(state["status"])
+        self._cutter.restore(state["requests"])
+        self._clip_times = state["clip_times"]
+        self._last_commit_ns = state["last_commit_ns"]
+        self._last_heartbeat_ns = state["last_heartbeat_ns"]
+
+    # -- running -------------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        """Whether the source has ended and everything it led to is in the spool."""
+        return self.source.finished and not self._outbox and not self._rows
+
+    def use(self, bundle: Bundle) -> None:
+        """Run another bundle from the next window on; everything before is committed first."""
+        self.commit()
+        self._judge.use(bundle)
+
+    def step(self) -> bool:
+        """Process one block if there is one; return whether there was."""
+        block = self.source.read()
+        if block is None:
+            return False
+        started = self._monotonic()
+        samples = block.counts.astype(np.float32) * self._scale
+        batch = self._features.push(samples, block.rpm)
+        windows = self._judge_windows(batch)
+        self._tally.add(self._monotonic() - started, windows)
+        self._account(block)
+        for cut in self._cutter.push(block):
+            self._keep_clip(cut)
+        self._periodic(block)
+        return True
+
+    def _judge_windows(self, batch: Any) -> int:
+        """Score, decide and report every new window, in the order of their last samples."""
+        spans = self._features.spans
+        jobs: list[tuple[int, str, int]] = []
+        for path, firsts, span in (
+            ("fast", batch.fast_first, spans.fast_window),
+            ("long", batch.long_first, spans.long_window_samples),
+        ):
+            jobs += [
+                (int(first) + span, path, i)
+                for i, first in enumerate(firsts)
+                if first > self._done[path]
+            ]
+        for end, path, i in sorted(jobs):
+            values, first, rpm = (
+                (batch.fast[i], int(batch.fast_first[i]), float(batch.fast_rpm[i]))
+                if path == "fast"
+                else (batch.long[i], int(batch.long_first[i]), float(batch.long_rpm[i]))
+            )
+            self._window(path, first, end, values, rpm)
+            self._done[path] = first
+        return sum(path == "fast" for _, path, _ in jobs)
+
+    def _window(
+        self, path: str, first: int, end: int, values: NDArray[np.float32], rpm: float
+    ) -> None:
+        t0_ns = self._time_of(first)
+        verdict = self._judge.window(path, first, t0_ns, self._time_of(end), values, rpm)
+        if verdict.state != "stopped":
+            self._rows += self._paths[path].window(first, t0_ns, verdict.state, values)
+        if path == "fast":
+            self._rows += self._status.fast(
+                first, t0_ns, verdict.state, verdict.judged, verdict.facts
+            )
+        for event in verdict.events:
+            self._keep_event(event)
+
+    def _time_of(self, sample: int) -> int:
+        return int(self._t0_ns or 0) + round(sample * 1e9 / self._rate_hz)
+
+    # -- what is kept --------------------------------------------------------------------------
+
+    def _origin(self) -> Origin:
+        # The sequence is given by the spool at the moment of the append.
+        node = self.config.node
+        return Origin(node.id, node.site, node.machine, LIVE, 0, self.source.info.stream_epoch)
+
+    def _keep_event(self, event: Event) -> None:
+        """Put an event's revision into the outbox and ask for a clip where one is due."""
+        self._outbox.append(replace(event, origin=self._origin()))
+        if event.t_clear_ns is not None or event.severity < Severity.WATCH:
+            return
+        reporting, now_ns = self.config.reporting, event.t_decided_ns
+        today = [t for t in self._clip_times if now_ns - t < 86_400 * 10**9]
+        spaced = not today or now_ns - today[-1] >= _ns(reporting.clip_spacing_s)
+        if not spaced or len(today) >= reporting.clips_per_day:
+            return
+        self._clip_times = [*today, now_ns]
+        lead = round(reporting.clip_lead_s * self._rate_hz)
+        decided = round((now_ns - int(self._t0_ns or 0)) * self._rate_hz / 1e9)
+        self._cutter.request(
+            Request(
+                "event",
+                event.id.thing,
+                max(0, decided - lead),
+                round(reporting.clip_s * self._rate_hz),
+                event.id.revision,
+            )
+        )
+
+    def _keep_clip(self, cut: Cut) -> None:
+        info, request = self.source.info, cut.request
+        source = str(info.channels[0].machine_path)
+        self._outbox.append(
+            Clip(
+                id=RecordId("clip", source, info.stream_epoch, request.first_sample),
+                origin=self._origin(),
+                reason=request.reason,
+                event=request.event,
+                t0_ns=cut.t0_ns,
+                rate_hz=self._rate_hz,
+                rpm=cut.rpm,
+                state=self._judge.state,
+                channels=self._channels,
+                scale=info.scale,
+                samples=cut.counts,
+            )
+        )
+
+    def _account(self, block: SampleBlock) -> None:
+        channels, n = block.counts.shape
+        if self._t0_ns is None:
+            self._t0_ns = block.t0_ns - round(block.first_sample * 1e9 / self._rate_hz)
+            self._last_commit_ns = self._last_heartbeat_ns = block.t0_ns
+            self._ask_commissioning_clip()
+        fresh = max(0, block.first_sample + n - max(self._end, block.first_sample))
+        self._end = max(self._end, block.first_sample + n)
+        self._counters.seen += channels * fresh
+        self._counters.processed += channels * fresh
+        self._counters.raw_bytes += channels * fresh * self.source.info.sample_bytes
+
+    def _ask_commissioning_clip(self) -> None:
+        reporting = self.config.reporting
+        first = round(reporting.commissioning_clip_s * self._rate_hz)
+        n = round(reporting.clip_s * self._rate_hz)
+        self._cutter.request(Request("commissioning", "", first, n))
+
+    def _heartbeat(self, now_ns: int) -> Health:
+        info, c = self.source.info, self._counters
+        return Health(
+            id=RecordId("health", self.config.node.id, info.stream_epoch, self._end),
+            origin=self._origin(),
+            content="heartbeat",
+            t0_ns=now_ns,
+            seen=c.seen,
+            processed=c.processed,
+            lost=c.lost,
+            raw_bytes=c.raw_bytes,
+            bundle=self._judge.bundle_version,
+            detail={
+                "latency_us_log20": self._tally.as_dict(),
+                "end_ns": self._time_of(self._end),
+                "spool_bytes": self.spool.size_bytes(),
+                "finished": self.source.finished,
+            },
+        )
+
+    # -- committing ----------------------------------------------------------------------------
+
+    def _periodic(self, block: SampleBlock) -> None:
+        now_ns, reporting = self._time_of(self._end), self.config.reporting
+        if now_ns - self._last_heartbeat_ns >= _ns(reporting.heartbeat_s):
+            self._outbox.append(self._heartbeat(now_ns))
+            self._last_heartbeat_ns = now_ns
+        if now_ns - self._last_commit_ns >= _ns(reporting.commit_s):
+            self.commit()
+
+    def finish(self) -> None:
+        """Close what is open and commit: the source has ended or the node is being drained."""
+        self._rows += self._status.close()
+        for path in self._paths.values():
+            self._rows += path.close()
+        for cut in self._cutter.finish():
+            self._keep_clip(cut)
+        self._outbox.append(self._heartbeat(self._time_of(self._end)))
+        self.commit()
+
+    def commit(self) -> None:
+        """Hand outbox and checkpoint to the spool in one transaction."""
+        if self._t0_ns is None:
+            return
+        self._last_commit_ns = self._time_of(self._end)
+        info = self.source.info
+        blocks = feature_blocks(
+            self._rows, self._origin(), self._channels, self._judge.bundle_version
+        )
+        key = info.channels[0].machine_path
+        with self.spool.transaction() as transaction:
+            for record in [*self._outbox, *blocks]:
+                kind = TOPIC_OF[type(record)]
+                sequence = transaction.next_sequence(kind, LIVE)
+                value = encode(replace(record, origin=replace(record.origin, sequence=sequence)))
+                transaction.append(kind, key, LIVE, value, self._last_commit_ns)
+            transaction.checkpoint(self._checkpoint())
+        self._outbox, self._rows = [], []
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
