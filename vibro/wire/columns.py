@@ -1,0 +1,119 @@
+"""Columns as bytes: mantissa rounding bounds the error, pcodec packs, everything is checked.
+
+A column says its dtype and number of rows before its data, so that a reader can refuse it before
+it allocates anything.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pcodec import ChunkConfig, standalone
+
+from vibro.errors import BadInputError
+
+MANTISSA_BITS = 8
+"""Explicit mantissa bits kept of summaries: relative error at most 2^-9, about 0.2 %."""
+
+MOST_VALUES = 64_000_000
+"""No column of a sane message holds more."""
+
+_DTYPES = ("int16", "int32", "int64", "float32", "float64")
+_LEVEL = ChunkConfig()
+
+
+def round_mantissa(values: NDArray[np.float32], bits: int = MANTISSA_BITS) -> NDArray[np.float32]:
+    """Round float32 values to ``bits`` explicit mantissa bits, to nearest.
+
+    Parameters
+    ----------
+    values : ndarray, float32, any shape
+    bits : int
+        1 to 22 bits kept.
+
+    Returns
+    -------
+    ndarray, float32, same shape
+        Relative error at most 2^-(bits + 1); NaN and infinities stay what they are. A value
+        within that error of the largest float32 becomes infinite.
+    """
+    drop = np.uint32(23 - bits)
+    raw = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    half = np.uint32(1) << (drop - np.uint32(1))
+    mask = ~((np.uint32(1) << drop) - np.uint32(1))
+    rounded = ((raw + half) & mask).view(np.float32)
+    return np.where(np.isfinite(values), rounded, values).astype(np.float32)
+
+
+def pack(name: str, values: NDArray[Any]) -> dict[str, Any]:
+    """Pack a one-dimensional array as an Avro ``Column``, losslessly, the shortest way."""
+    if values.dtype.name not in _DTYPES:
+        raise BadInputError(f"column '{name}': dtype {values.dtype} is not one of {_DTYPES}")
+    flat = np.ascontiguousarray(values)
+    raw = flat.astype(flat.dtype.newbyteorder("<")).tobytes()
+    tries = {"raw": raw}
+    if len(raw) < 4096:
+        tries["zlib"] = zlib.compress(raw, 9)
+    if flat.size:
+        tries["pco"] = bytes(standalone.simple_compress(flat, _LEVEL))
+    codec = min(tries, key=lambda c: len(tries[c]))
+    return {
+        "name": name,
+        "dtype": flat.dtype.name,
+        "rows": flat.size,
+        "codec": codec,
+        "data": tries[codec],
+    }
+
+
+def unpack(column: dict[str, Any]) -> NDArray[Any]:
+    """Inverse of `pack`.
+
+    Raises
+    ------
+    BadInputError
+        If the column is not whole, or its size is not the one it declares.
+    """
+    name, rows = column["name"], column["rows"]
+    if column["dtype"] not in _DTYPES:
+        raise BadInputError(f"column '{name}': dtype '{column['dtype']}' is not known")
+    dtype = np.dtype(column["dtype"])
+    if not 0 <= rows <= MOST_VALUES:
+        raise BadInputError(f"column '{name}': declares {rows} rows")
+    data = column["data"]
+    if column["codec"] == "pco":
+        return _unpack_pco(name, dtype, rows, data)
+    if column["codec"] == "zlib":
+        data = _inflate(name, data, rows * dtype.itemsize)
+    elif column["codec"] != "raw":
+        raise BadInputError(f"column '{name}': codec '{column['codec']}' is not known")
+    if len(data) != rows * dtype.itemsize:
+        raise BadInputError(f"column '{name}': holds {len(data)} bytes for {rows} {dtype} values")
+    return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype)
+
+
+def _inflate(name: str, data: bytes, size: int) -> bytes:
+    engine = zlib.decompressobj()
+    try:
+        out = engine.decompress(data, size + 1)
+    except zlib.error as error:
+        raise BadInputError(f"column '{name}': {error}") from None
+    if not engine.eof:
+        raise BadInputError(f"column '{name}': zlib data is torn or longer than declared")
+    return out
+
+
+def _unpack_pco(name: str, dtype: np.dtype[Any], rows: int, data: bytes) -> NDArray[Any]:
+    # pcodec stores its smallest page in a few bits a value, at best none for a constant; the bound
+    # on rows has been checked, so this allocation is bounded too.
+    out = np.zeros(rows + 1, dtype)
+    try:
+        progress = standalone.simple_decompress_into(data, out)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BadInputError(f"column '{name}': {str(error)[:120]}") from None
+    if progress.n_processed != rows or not progress.finished:
+        raise BadInputError(f"column '{name}': holds other than the {rows} values it declares")
+    return out[:rows].copy()

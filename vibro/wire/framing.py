@@ -1,0 +1,84 @@
+"""Avro single-object framing: marker C3 01, CRC-64-AVRO fingerprint of the schema, body.
+
+Source: Apache Avro 1.11 specification, "Single-object encoding".
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+from importlib.resources import files
+from typing import Any
+
+import fastavro
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from vibro.errors import BadInputError
+
+MARKER = b"\xc3\x01"
+KINDS = ("features", "event", "clip", "health", "label")
+
+
+@functools.cache
+def schemas() -> dict[str, Any]:
+    """Parsed Avro schema of every kind."""
+    folder = files("vibro.schemas")
+    named: dict[str, Any] = {}
+    for shared in ("origin", "column"):
+        body = json.loads(folder.joinpath(f"{shared}.avsc").read_text(encoding="utf-8"))
+        fastavro.parse_schema(body, named_schemas=named)
+    return {
+        kind: fastavro.parse_schema(
+            json.loads(folder.joinpath(f"{kind}.avsc").read_text(encoding="utf-8")),
+            named_schemas=dict(named),
+            expand=True,
+        )
+        for kind in KINDS
+    }
+
+
+@functools.cache
+def _prints() -> dict[str, bytes]:
+    return {
+        kind: bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
+        for kind, schema in schemas().items()
+    }
+
+
+@functools.cache
+def _kinds() -> dict[bytes, str]:
+    return {value: kind for kind, value in _prints().items()}
+
+
+def frame(kind: str, body: dict[str, Any]) -> bytes:
+    """Serialise a body under its schema, with marker and fingerprint."""
+    out = io.BytesIO()
+    out.write(MARKER + _prints()[kind])
+    fastavro.schemaless_writer(out, schemas()[kind], body)
+    return out.getvalue()
+
+
+def unframe(value: bytes) -> tuple[str, dict[str, Any]]:
+    """Kind and body of a framed value.
+
+    Raises
+    ------
+    BadInputError
+        If the marker is missing, the schema is not known, or the body is not whole.
+    """
+    if value[:2] != MARKER:
+        raise BadInputError("value is not an Avro single object (marker C3 01 is missing)")
+    kind = _kinds().get(value[2:10])
+    if kind is None:
+        raise BadInputError(f"schema fingerprint {value[2:10].hex()} is not known")
+    stream = io.BytesIO(value[10:])
+    try:
+        body = fastavro.schemaless_reader(stream, schemas()[kind], None)
+    except Exception as error:  # noqa: BLE001  (a codec may fail in any way on malformed bytes)
+        raise BadInputError(f"{kind}: body is malformed ({type(error).__name__})") from None
+    if stream.read(1):
+        raise BadInputError(f"{kind}: bytes follow the end of the body")
+    if not isinstance(body, dict):
+        raise BadInputError(f"{kind}: body is not a record")
+    return kind, body
