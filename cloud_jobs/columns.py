@@ -1,0 +1,140 @@
+"""Columns of the lake's tables, and records as Arrow tables with these columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from vibro.features.table import FAST_NAMES, LONG_NAMES
+from vibro.records import Clip, FeatureBlock
+
+STATUS_VALUES = (
+    "score_fast",
+    "p_fast",
+    "score_long",
+    "p_long",
+    "severity",
+    "rpm",
+    "judged_share",
+    "velocity_rms_mm_s",
+    "displacement_rms_um",
+)
+STATUS_COUNTS = ("seen", "processed", "lost")
+
+_KEYS = [
+    ("site", pa.string()),
+    ("machine", pa.string()),
+    ("channel", pa.string()),
+    ("node", pa.string()),
+    ("stream_epoch", pa.int64()),
+    ("first_sample", pa.int64()),
+    ("t0_ns", pa.int64()),
+    ("state", pa.string()),
+    ("bundle", pa.string()),
+]
+FEATURE_KEYS = ("site", "machine", "channel", "t0_ns", "state")
+
+
+def _features(names: Sequence[str]) -> pa.Schema:
+    extra = [("content", pa.string()), ("schema_hash", pa.string())]
+    return pa.schema([*_KEYS, *extra, *((n, pa.float32()) for n in names)])
+
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "status": pa.schema(
+        [
+            *_KEYS,
+            *((n, pa.float32()) for n in STATUS_VALUES),
+            *((n, pa.int64()) for n in STATUS_COUNTS),
+        ]
+    ),
+    "features_fast": _features(FAST_NAMES),
+    "features_long": _features(LONG_NAMES),
+    "clips": pa.schema(
+        [
+            ("thing", pa.string()),
+            ("site", pa.string()),
+            ("machine", pa.string()),
+            ("node", pa.string()),
+            ("t0_ns", pa.int64()),
+            ("rate_hz", pa.float64()),
+            ("rpm", pa.float32()),
+            ("state", pa.string()),
+            ("reason", pa.string()),
+            ("event", pa.string()),
+            ("channels", pa.list_(pa.string())),
+            ("samples", pa.int64()),
+            ("record", pa.binary()),
+        ]
+    ),
+}
+
+
+def table_name(block: FeatureBlock) -> str:
+    """Table that a block's rows belong to."""
+    return "status" if block.content == "status" else f"features_{block.path}"
+
+
+def block_rows(table: str, blocks: Sequence[FeatureBlock]) -> pa.Table:
+    """Rows of blocks of one table, one column at a time; an absent column is null."""
+    schema = SCHEMAS[table]
+    return pa.Table.from_arrays([_column(f, blocks) for f in schema], schema=schema)
+
+
+def _column(field: pa.Field, blocks: Sequence[FeatureBlock]) -> pa.Array:
+    name = field.name
+    if name in ("channel", "state"):
+        words = [np.asarray(_words(b, name), dtype=object)[b.columns[name]] for b in blocks]
+        return pa.array(np.concatenate(words), field.type)
+    if name in _SAME:
+        same = [np.repeat(np.asarray(_SAME[name](b)), b.rows) for b in blocks]
+        return pa.array(np.concatenate(same), field.type)
+    if not all(name in b.columns for b in blocks):
+        return pa.concat_arrays([_or_null(field, b) for b in blocks])
+    return pa.array(np.concatenate([b.columns[name] for b in blocks])).cast(field.type)
+
+
+def _or_null(field: pa.Field, block: FeatureBlock) -> pa.Array:
+    if field.name not in block.columns:
+        return pa.nulls(block.rows, field.type)
+    return pa.array(block.columns[field.name]).cast(field.type)
+
+
+def _words(block: FeatureBlock, name: str) -> tuple[str, ...]:
+    return block.channels if name == "channel" else block.states
+
+
+_SAME: dict[str, Callable[[FeatureBlock], object]] = {
+    "site": lambda b: b.origin.site,
+    "machine": lambda b: b.origin.machine,
+    "node": lambda b: b.origin.node,
+    "stream_epoch": lambda b: b.origin.stream_epoch,
+    "bundle": lambda b: b.bundle,
+    "content": lambda b: b.content,
+    "schema_hash": lambda b: b.schema_hash,
+}
+
+
+def clip_rows(clips: Sequence[tuple[Clip, bytes]]) -> pa.Table:
+    """One row a clip, holding the record as it was shipped."""
+    return pa.Table.from_pylist([_clip(c, value) for c, value in clips], schema=SCHEMAS["clips"])
+
+
+def _clip(clip: Clip, value: bytes) -> dict[str, object]:
+    return {
+        "thing": clip.id.thing,
+        "site": clip.origin.site,
+        "machine": clip.origin.machine,
+        "node": clip.origin.node,
+        "t0_ns": clip.t0_ns,
+        "rate_hz": clip.rate_hz,
+        "rpm": clip.rpm,
+        "state": clip.state,
+        "reason": clip.reason,
+        "event": clip.event,
+        "channels": list(clip.channels),
+        "samples": clip.samples.shape[1],
+        "record": value,
+    }

@@ -1,0 +1,126 @@
+"""The database itself: where it lies, its migrations, transactions and upserts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, sessionmaker
+
+from cloud_jobs.store.tables import Base
+
+HEAD = "0001"
+"""Newest migration; a test keeps it equal to what the migrations folder says."""
+
+
+class Database:
+    """Engine and sessions over one URL, migrated to `HEAD` when opened.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL, ``sqlite:///...`` or ``postgresql+...``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url, json_serializer=_dumps)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _sqlite_settings)
+        self._migrate()
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @classmethod
+    def of_home(cls, home: Path) -> Database:
+        """SQLite file ``store.db`` in a home folder."""
+        home.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{home / 'store.db'}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One transaction: committed at the end of the block, rolled back on an error."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        if _version(self.engine) != HEAD:
+            upgrade(self.engine)
+
+
+def _version(engine: Engine) -> str | None:
+    if not inspect(engine).has_table("alembic_version"):
+        return None
+    with engine.connect() as connection:
+        return connection.scalar(text("select version_num from alembic_version"))
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Run the migrations up to a revision; imported here because it is needed once a home."""
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "cloud_jobs.store:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def upsert(session: Session, row: type[Base], values: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, overwriting those with the same primary key."""
+    if not values:
+        return
+    table = row.__table__
+    assert isinstance(table, Table)  # noqa: S101 (for the type checker)
+    dialect = session.get_bind().dialect.name
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    keys = [c.name for c in table.primary_key]
+    others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
+    statement = (
+        insert.on_conflict_do_update(index_elements=keys, set_=others)
+        if others
+        else insert.on_conflict_do_nothing(index_elements=keys)
+    )
+    session.execute(statement, list(values))
+
+
+def measured(value: float) -> float | None:
+    """NULL for what was not measured (NaN) or is not finite."""
+    return float(value) if math.isfinite(value) else None
+
+
+def finite(value: Any) -> Any:
+    """Replace NaN and infinities by None, and arrays by lists, throughout a JSON value."""
+    if isinstance(value, dict):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if hasattr(value, "tolist"):
+        return finite(value.tolist())
+    if isinstance(value, float):
+        return measured(value)
+    return value
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(finite(value), separators=(",", ":"), allow_nan=False)
+
+
+def _sqlite_settings(connection: Any, record: Any) -> None:
+    del record
+    cursor = connection.cursor()
+    # WAL lets the page read while the jobs write; a transaction lost in a power cut is consumed
+    # again, because its offsets are lost with it.
+    cursor.execute("pragma journal_mode=wal")
+    cursor.execute("pragma synchronous=normal")
+    cursor.execute("pragma busy_timeout=30000")
+    cursor.close()

@@ -1,0 +1,153 @@
+"""What the consumer writes: records into rows, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cloud_jobs.store.database import measured, upsert
+from cloud_jobs.store.tables import (
+    ClipRow,
+    CommissioningRow,
+    EventRow,
+    GapRow,
+    NodeRow,
+    OffsetRow,
+    SequenceRow,
+)
+from vibro.records import Clip, Event, Health
+
+Sender = tuple[str, str, str, int]
+"""(node, kind, lane, stream epoch): within it sequences only rise."""
+
+
+def keep_events(session: Session, events: Iterable[Event]) -> set[str]:
+    """Keep the highest revision of each event; return the machines that changed."""
+    changed: set[str] = set()
+    for event in events:
+        held = session.get(EventRow, event.id.thing)
+        if held is not None and held.revision >= event.id.revision:
+            held.t_detected_ns = min(held.t_detected_ns, event.t_decided_ns)
+            continue
+        first = event.t_decided_ns if held is None else held.t_detected_ns
+        session.merge(_event_row(event, min(first, event.t_decided_ns)))
+        changed.add(event.origin.machine_path)
+    return changed
+
+
+def _event_row(event: Event, t_detected_ns: int) -> EventRow:
+    return EventRow(
+        thing=event.id.thing,
+        revision=event.id.revision,
+        node=event.origin.node,
+        site=event.origin.site,
+        machine=event.origin.machine,
+        channel=event.channel,
+        lane=event.origin.lane,
+        t_onset_ns=event.t_onset_ns,
+        t_last_ns=event.t_last_ns,
+        t_clear_ns=event.t_clear_ns,
+        t_decided_ns=event.t_decided_ns,
+        t_detected_ns=t_detected_ns,
+        severity=int(event.severity),
+        causes=list(event.causes),
+        state=event.state,
+        score=measured(event.score),
+        p_value=measured(event.p_value),
+        velocity_rms_mm_s=measured(event.velocity_rms_mm_s),
+        rpm=measured(event.rpm),
+        bundle=event.bundle,
+        contributions=[list(c) for c in event.contributions],
+        sensor_fault=event.sensor_fault,
+    )
+
+
+def keep_clips(session: Session, clips: Iterable[Clip]) -> None:
+    """Index clips; the first clip taken at commissioning becomes the machine's reference."""
+    for clip in clips:
+        if session.get(ClipRow, clip.id.thing) is not None:
+            continue
+        seconds = clip.samples.shape[1] / clip.rate_hz
+        site, machine = clip.origin.site, clip.origin.machine
+        session.add(
+            ClipRow(
+                thing=clip.id.thing,
+                site=site,
+                machine=machine,
+                t0_ns=clip.t0_ns,
+                t_end_ns=clip.t0_ns + round(seconds * 1e9),
+                rate_hz=clip.rate_hz,
+                rpm=measured(clip.rpm),
+                state=clip.state,
+                reason=clip.reason,
+                event=clip.event,
+                diagnosed=False,
+            )
+        )
+        held = session.get(CommissioningRow, (site, machine))
+        if clip.reason == "commissioning" and held is None:
+            session.add(CommissioningRow(site=site, machine=machine, clip=clip.id.thing))
+        session.flush()
+
+
+def keep_health(session: Session, beats: Iterable[Health]) -> None:
+    """Keep the newest heartbeat of each node and epoch, and every gap."""
+    newest: dict[tuple[str, int], Health] = {}
+    for beat in beats:
+        if beat.content == "gap":
+            session.merge(
+                GapRow(
+                    thing=beat.id.thing, node=beat.origin.node, t0_ns=beat.t0_ns, detail=beat.detail
+                )
+            )
+            continue
+        key = (beat.origin.node, beat.origin.stream_epoch)
+        if key not in newest or beat.t0_ns >= newest[key].t0_ns:
+            newest[key] = beat
+    for key, beat in newest.items():
+        held = session.get(NodeRow, key)
+        if held is None or held.t0_ns <= beat.t0_ns:
+            session.merge(_node_row(beat))
+
+
+def _node_row(beat: Health) -> NodeRow:
+    return NodeRow(
+        node=beat.origin.node,
+        stream_epoch=beat.origin.stream_epoch,
+        site=beat.origin.site,
+        machine=beat.origin.machine,
+        t0_ns=beat.t0_ns,
+        seen=beat.seen,
+        processed=beat.processed,
+        lost=beat.lost,
+        raw_bytes=beat.raw_bytes,
+        bundle=beat.bundle,
+        detail=beat.detail,
+    )
+
+
+def offsets(session: Session) -> dict[str, int]:
+    """Return the offset of each topic up to which everything is kept."""
+    return {row.topic: row.offset for row in session.scalars(select(OffsetRow))}
+
+
+def keep_offsets(session: Session, positions: dict[str, int]) -> None:
+    """Move the offsets of some topics."""
+    upsert(session, OffsetRow, [{"topic": t, "offset": o} for t, o in positions.items()])
+
+
+def sequences(session: Session) -> dict[Sender, tuple[int, int]]:
+    """Return (highest sequence taken, how many never came) of each sender."""
+    return {
+        (row.node, row.kind, row.lane, row.stream_epoch): (row.last, row.missing)
+        for row in session.scalars(select(SequenceRow))
+    }
+
+
+def keep_sequences(session: Session, taken: dict[Sender, tuple[int, int]]) -> None:
+    """Keep what has been taken from some senders."""
+    names = ("node", "kind", "lane", "stream_epoch", "last", "missing")
+    rows = [dict(zip(names, (*sender, *held), strict=True)) for sender, held in taken.items()]
+    upsert(session, SequenceRow, rows)
