@@ -1,0 +1,1 @@
+"""Cloud jobs: consume, store, diagnose, correlate, retrain, publish, query, serve."""

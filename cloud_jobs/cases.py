@@ -39,7 +39,7 @@ class CaseRules:
         Least probability of a diagnosis that opens a case. Default 0.5.
     diagnosed_s, sensor_s, lasting_s : float
         How long an event must have lasted: with a diagnosis (default 4 s), as a sensor fault
-        (default 2 s), and without either but at `lasting_severity` (default 25 s).
+        (default 2 s), and without either but at `lasting_severity` (default 40 s).
     lasting_severity : Severity
         Default alert.
     growth_db : float
@@ -53,7 +53,7 @@ class CaseRules:
     min_probability: float = 0.5
     diagnosed_s: float = 4.0
     sensor_s: float = 2.0
-    lasting_s: float = 25.0
+    lasting_s: float = 40.0
     lasting_severity: Severity = Severity.ALERT
     growth_db: float = 3.0
     recency: float = 0.6

@@ -27,7 +27,10 @@ _LIMITS = {"clips": 64}
 
 @dataclass(slots=True)
 class Counts:
-    """What one poll did; `machines` are those with new events or clips."""
+    """What one poll did.
+
+    `machines` are those with new events or clips, `alive` those whose nodes gave a heartbeat.
+    """
 
     messages: int = 0
     features: int = 0
@@ -38,6 +41,7 @@ class Counts:
     dead: int = 0
     value_bytes: int = 0
     machines: set[str] = field(default_factory=set)
+    alive: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -90,6 +94,7 @@ class Consumer:
         self._offsets |= batch.positions
         self._taken |= batch.taken
         counts.machines |= {c.origin.machine_path for _, _, c, _ in batch.clips}
+        counts.alive |= {b.origin.machine_path for b in batch.beats}
         return counts
 
     def _read(self, topic: str, kind: str, batch: _Batch, counts: Counts) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -24,12 +24,15 @@ from vibro.correlation import (
 from vibro.faults import Fault, Severity
 from vibro.records import natural_id
 
+CAUSE_RULES = CommonCauseRules()
+CASE_RULES = CaseRules()
+
 
 def correlate(
     store: Store,
     machines: Iterable[str],
-    cause_rules: CommonCauseRules = CommonCauseRules(),
-    case_rules: CaseRules = CaseRules(),
+    cause_rules: CommonCauseRules = CAUSE_RULES,
+    case_rules: CaseRules = CASE_RULES,
 ) -> None:
     """Bring groups and cases up to date after news of some machines (``site/machine``).
 
@@ -38,10 +41,11 @@ def correlate(
     sites = sorted({m.split("/")[0] for m in machines})
     if not sites:
         return
+    alive = store.heard_until()
     groups: list[Group] = []
     cases: list[Case] = []
     for site in sites:
-        facts = [event_fact(row) for row in store.events(site=site)]
+        facts = [event_fact(row, alive) for row in store.events(site=site)]
         common = common_causes(facts, cause_rules)
         groups += common
         cases += _site_cases(store, facts, common, case_rules)
@@ -72,14 +76,18 @@ def _site_cases(
     ]
 
 
-def event_fact(row: EventRow) -> EventFact:
-    """Reduce an event's row to what the rules need of it."""
+def event_fact(row: EventRow, alive: Mapping[str, int]) -> EventFact:
+    """Reduce an event's row to what the rules need of it.
+
+    An open event is revised only when it grows: it lasts as long as its node is heard of.
+    """
+    heard = alive.get(row.path, 0) if row.t_clear_ns is None else 0
     return EventFact(
         thing=row.thing,
         machine=row.path,
         channel=row.channel,
         t_onset_ns=row.t_onset_ns,
-        t_last_ns=row.t_last_ns,
+        t_last_ns=max(row.t_last_ns, heard),
         t_clear_ns=row.t_clear_ns,
         t_detected_ns=row.t_detected_ns,
         severity=Severity(row.severity),

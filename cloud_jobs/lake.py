@@ -112,7 +112,7 @@ class Lake:
         since_ns: int = 0,
         exclude: Spans | None = None,
     ) -> Vectors:
-        """Sampled full-precision vectors of some machines of a site, for training.
+        """Return sampled full-precision vectors of some machines of a site, for training.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Lake:
         until_ns: int = 2**63 - 1,
         content: str = "mean",
     ) -> tuple[NDArray[np.int64], Floats]:
-        """Times (start of interval, ns) and values of one feature or status column of a channel.
+        """Return times (start, ns) and values of one feature or status column of a channel.
 
         Raises
         ------

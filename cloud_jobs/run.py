@@ -51,7 +51,7 @@ class CloudJobs:
 
         counts = self.consumer.poll()
         counts.machines |= diagnose_new(self.lake, self.store, now_ns)
-        correlate(self.store, counts.machines)
+        correlate(self.store, counts.machines | (counts.alive & self.store.unsettled()))
         return counts
 
     def retrain(self, now_ns: int, executor: Executor | None = None) -> list[ModelRow]:

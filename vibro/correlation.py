@@ -90,12 +90,12 @@ class CommonCauseRules:
     min_machines : int
         Least number of machines of one site. Default 3.
     short_s : float
-        An event longer than this is more than the shock that began with it. Default 45 s.
+        An event longer than this is more than the shock that began with it. Default 60 s.
     """
 
     window_s: float = 5.0
     min_machines: int = 3
-    short_s: float = 45.0
+    short_s: float = 60.0
 
 
 def common_causes(

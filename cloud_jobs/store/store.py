@@ -129,7 +129,7 @@ class Store:
         return _of(self._all(query), machines)
 
     def assessments(self, machines: Iterable[str] | None = None) -> list[AssessmentRow]:
-        """What was said of each clip, in the order of time."""
+        """Return what was said of each clip, in the order of time."""
         return _of(self._all(select(AssessmentRow).order_by(AssessmentRow.t_ns)), machines)
 
     # -- cases and groups ------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class Store:
         return found
 
     def groups(self) -> list[GroupRow]:
-        """Groups of machines that share a cause or a fault."""
+        """Return groups of machines that share a cause or a fault."""
         return self._all(select(GroupRow).order_by(GroupRow.t_ns, GroupRow.id))
 
     # -- models and nodes ------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class Store:
             session.merge(model)
 
     def models(self, site: str = "", machine_class: str = "") -> list[ModelRow]:
-        """Published bundles, newest last."""
+        """Return published bundles, newest last."""
         query = select(ModelRow).order_by(ModelRow.created_ns, ModelRow.version)
         if site:
             query = query.where(ModelRow.site == site)
@@ -187,8 +187,20 @@ class Store:
             newest[row.node] = row
         return list(newest.values())
 
+    def heard_until(self) -> dict[str, int]:
+        """Return the time (ns) of the last heartbeat of each machine's node."""
+        heard: dict[str, int] = {}
+        for row in self._all(select(NodeRow)):
+            heard[row.path] = max(heard.get(row.path, 0), row.t0_ns)
+        return heard
+
+    def unsettled(self) -> set[str]:
+        """Return the machines (``site/machine``) with an event that is open."""
+        rows = self._all(select(EventRow).where(EventRow.t_clear_ns.is_(None)))
+        return {row.path for row in rows}
+
     def totals(self) -> dict[str, int]:
-        """Samples seen, processed and lost and raw bytes, over all nodes and epochs."""
+        """Return samples seen, processed and lost and raw bytes, over all nodes and epochs."""
         columns = (NodeRow.seen, NodeRow.processed, NodeRow.lost, NodeRow.raw_bytes)
         with self.transaction() as session:
             sums = session.execute(select(*(func.coalesce(func.sum(c), 0) for c in columns))).one()

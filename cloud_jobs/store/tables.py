@@ -219,6 +219,11 @@ class NodeRow(Base):
     bundle: Mapped[str]
     detail: Mapped[Json]
 
+    @property
+    def path(self) -> str:
+        """``site/machine``."""
+        return f"{self.site}/{self.machine}"
+
 
 class GapRow(Base):
     """Something a node could not do, in its own words."""

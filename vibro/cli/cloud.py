@@ -1,0 +1,82 @@
+"""`vibro cloud`: the cloud jobs from the command line."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import click
+
+from vibro.cli.main import echo_json, home_option
+
+
+@click.group(name="cloud")
+def command() -> None:
+    """Run the cloud jobs."""
+
+
+@command.command()
+@home_option
+@click.option("--once", is_flag=True, help="Take in what is there, then end.")
+@click.option(
+    "--every", type=click.FloatRange(0.1), default=2.0, show_default=True,
+    help="Seconds between two looks at an idle log.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+def run(home: Path, once: bool, every: float, as_json: bool) -> None:
+    """Consume, diagnose and correlate until Ctrl-C.
+
+    Everything is kept under the home folder: the lake, the store and published bundles.
+    """
+    from cloud_jobs.run import CloudJobs  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    jobs, total = CloudJobs(home), {"messages": 0, "events": 0, "clips": 0, "dead": 0, "repeats": 0}
+    try:
+        while not stop.is_set():
+            counts = jobs.step(time.time_ns())
+            total = {name: n + getattr(counts, name) for name, n in total.items()}
+            if counts.messages and not as_json:
+                click.echo(_line(total, len(jobs.store.cases())))
+            if not counts.messages:
+                if once:
+                    break
+                stop.wait(every)
+        if as_json:
+            echo_json({**total, "cases": len(jobs.store.cases()), **jobs.store.totals()})
+    finally:
+        jobs.close()
+
+
+def _line(total: dict[str, int], cases: int) -> str:
+    at = time.strftime("%H:%M:%S")
+    return f"{at}  " + "  ".join(f"{n} {name}" for name, n in [*total.items(), ("cases", cases)])
+
+
+@command.command()
+@home_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def retrain(home: Path, as_json: bool) -> None:
+    """Retrain every site and machine class from the lake and publish what passes its gate."""
+    from cloud_jobs.run import CloudJobs  # noqa: PLC0415
+
+    jobs = CloudJobs(home)
+    try:
+        models = jobs.retrain(time.time_ns())
+    finally:
+        jobs.close()
+    rows = [
+        {"site": m.site, "machine_class": m.machine_class, "version": m.version, "bytes": m.bytes}
+        for m in models
+    ]
+    if as_json:
+        echo_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['site']}/{row['machine_class']}  {row['version']}  {row['bytes']} bytes")
+    if not rows:
+        click.echo("nothing published: no site has enough sampled vectors that pass the gate")
