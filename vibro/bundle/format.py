@@ -1,0 +1,158 @@
+"""A bundle as bytes: magic, SHA-256, and a zlib-packed body of a JSON manifest and raw arrays.
+
+There is no pickle and no code in it: every array says its name, type and shape in the manifest,
+and every size is checked before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibro.bundle.model import Bundle, Geometry, PathModel, Scaling
+from vibro.errors import BadInputError
+from vibro.forest import FlatForest, Tail
+
+MAGIC = b"VIBRO\x00B1"
+FORMAT = 1
+MOST_BYTES = 4_000_000
+_TYPES = ("float32", "float64", "int16", "int32")
+_HEAD = struct.Struct("<8s32s")
+
+
+def encode(bundle: Bundle) -> bytes:
+    """Serialise a bundle."""
+    arrays: dict[str, NDArray[Any]] = {}
+    manifest: dict[str, Any] = {
+        k: getattr(bundle, k)
+        for k in ("site", "machine_class", "version", "created_ns", "schema_hash")
+    }
+    manifest |= {k: getattr(bundle, k) for k in ("metrics", "lineage", "meta")}
+    manifest["paths"] = {n: _write_path(n, bundle.path(n), arrays) for n in ("fast", "long")}
+    for name in ("fast", "long"):
+        arrays[f"{name}.golden_codes"] = bundle.golden_codes[name]
+        arrays[f"{name}.golden_scores"] = bundle.golden_scores[name]
+    table = [[n, a.dtype.name, list(a.shape)] for n, a in arrays.items()]
+    head = json.dumps({"format": FORMAT, "arrays": table, **manifest}, allow_nan=False).encode()
+    raw = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays.values())
+    body = zlib.compress(struct.pack("<I", len(head)) + head + raw, 9)
+    return _HEAD.pack(MAGIC, hashlib.sha256(body).digest()) + body
+
+
+def _write_path(name: str, model: PathModel, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    f = model.forest
+    for key in ("feature", "threshold", "left", "length", "roots"):
+        arrays[f"{name}.forest.{key}"] = getattr(f, key)
+    arrays[f"{name}.mean"], arrays[f"{name}.matrix"] = model.geometry.mean, model.geometry.matrix
+    for key, tail in (("score", model.score_tail), ("radius", model.radius_tail)):
+        arrays[f"{name}.{key}.knots"], arrays[f"{name}.{key}.p"] = tail.knots, tail.p
+    for key, scaling in model.scaling.items():
+        arrays[f"{name}.scaling.{key}"] = np.stack([scaling.center, scaling.scale])
+    return {
+        "depth": f.depth,
+        "features": f.features,
+        "normaliser": f.normaliser,
+        "score": [model.score_tail.scale, model.score_tail.effective_n],
+        "radius": [model.radius_tail.scale, model.radius_tail.effective_n],
+        "scaling": list(model.scaling),
+    }
+
+
+def decode(content: bytes) -> Bundle:
+    """Read a bundle.
+
+    Raises
+    ------
+    BadInputError
+        For anything but a whole, unaltered bundle of a known format.
+    """
+    manifest, raw = _open(content)
+    try:
+        arrays = _arrays(manifest["arrays"], raw)
+        return _bundle(manifest, arrays)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, BadInputError):
+            raise
+        raise BadInputError(f"bundle: its manifest is malformed ({error})") from None
+
+
+def _open(content: bytes) -> tuple[dict[str, Any], bytes]:
+    if len(content) < _HEAD.size or content[:8] != MAGIC:
+        raise BadInputError("bundle: this is not a Vibro bundle (its magic is missing)")
+    _, digest = _HEAD.unpack_from(content)
+    packed = content[_HEAD.size :]
+    if hashlib.sha256(packed).digest() != digest:
+        raise BadInputError("bundle: its content does not match its SHA-256; it is torn or altered")
+    engine = zlib.decompressobj()
+    try:
+        body = engine.decompress(packed, MOST_BYTES)
+        (length,) = struct.unpack_from("<I", body)
+        manifest = json.loads(body[4 : 4 + length])
+    except (zlib.error, struct.error, ValueError) as error:
+        raise BadInputError(f"bundle: its body is malformed ({error})") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BadInputError(
+            f"bundle: its format is not {FORMAT}; a newer Vibro may have written it"
+        )
+    return manifest, body[4 + length :]
+
+
+def _arrays(table: list[Any], raw: bytes) -> dict[str, NDArray[Any]]:
+    arrays, at = {}, 0
+    for name, dtype, shape in table:
+        if dtype not in _TYPES or any(not 0 <= int(s) <= MOST_BYTES for s in shape):
+            raise BadInputError(f"bundle: array '{name}' has type {dtype} and shape {shape}")
+        count = int(np.prod(shape, dtype=np.int64))
+        size = count * np.dtype(dtype).itemsize
+        if at + size > len(raw):
+            raise BadInputError(f"bundle: array '{name}' reaches beyond the end")
+        arrays[name] = np.frombuffer(raw, dtype, count, at).reshape(shape).copy()
+        at += size
+    if at != len(raw):
+        raise BadInputError("bundle: bytes follow the last array")
+    return arrays
+
+
+def _bundle(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Bundle:
+    plain = ("site", "machine_class", "version", "created_ns", "schema_hash")
+    return Bundle(
+        **{k: manifest[k] for k in (*plain, "metrics", "lineage", "meta")},
+        fast=_path("fast", manifest["paths"]["fast"], arrays),
+        long=_path("long", manifest["paths"]["long"], arrays),
+        golden_codes={n: arrays[f"{n}.golden_codes"] for n in ("fast", "long")},
+        golden_scores={n: arrays[f"{n}.golden_scores"] for n in ("fast", "long")},
+    )
+
+
+def _path(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> PathModel:
+    forest = FlatForest(
+        *(
+            arrays[f"{name}.forest.{k}"]
+            for k in ("feature", "threshold", "left", "length", "roots")
+        ),
+        int(facts["depth"]),
+        int(facts["features"]),
+        float(facts["normaliser"]),
+    )
+    nodes = forest.left.size
+    if nodes == 0 or forest.left.min() < 0 or forest.left.max() >= nodes:
+        raise BadInputError(f"bundle: the {name} forest points outside itself")
+    if not 0 <= forest.feature.min() <= forest.feature.max() < forest.features:
+        raise BadInputError(f"bundle: the {name} forest reads features that do not exist")
+    tails = {
+        key: Tail(arrays[f"{name}.{key}.knots"], arrays[f"{name}.{key}.p"], *facts[key])
+        for key in ("score", "radius")
+    }
+    return PathModel(
+        forest,
+        Geometry(arrays[f"{name}.mean"], arrays[f"{name}.matrix"]),
+        tails["score"],
+        tails["radius"],
+        {k: Scaling(*arrays[f"{name}.scaling.{k}"]) for k in facts["scaling"]},
+    )

@@ -1,0 +1,103 @@
+"""What a bundle holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibro.errors import BadInputError
+from vibro.forest import FlatForest, Tail, score
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Centre and robust scale of every feature of one channel in one state, float32."""
+
+    center: Floats
+    scale: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Whitening: standardised features -> ``(x - mean) @ matrix``, then their norm appended.
+
+    An isolation forest cuts along axes and sees nothing beyond its training box; on whitened
+    coordinates correlated features lose their shadow, and the norm (a Mahalanobis distance) keeps
+    telling how far out a point is.
+    """
+
+    mean: Floats
+    matrix: Floats
+
+    def codes(self, standardised: Floats) -> Floats:
+        """Feature codes that the forest reads, shape (n, features + 1), float32."""
+        z = (standardised - self.mean) @ self.matrix
+        radius = np.sqrt((z.astype(np.float64) ** 2).mean(axis=1, keepdims=True))
+        return np.concatenate([z, radius.astype(np.float32)], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PathModel:
+    """One path's forest with its geometry, calibration and scaling.
+
+    ``scaling`` is by ``channel path|state``; a pair that training never saw is not judged.
+    """
+
+    forest: FlatForest
+    geometry: Geometry
+    score_tail: Tail
+    radius_tail: Tail
+    scaling: dict[str, Scaling]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One model of one site and machine class.
+
+    Attributes
+    ----------
+    schema_hash : str
+        Feature schema it was trained on.
+    golden_codes, golden_scores : dict of path to ndarray
+        Feature codes and the scores that every CPU must give them.
+    metrics, lineage, meta : dict
+        JSON-able facts: training range and rows, gate figures, parent version, kinematics.
+    """
+
+    site: str
+    machine_class: str
+    version: str
+    created_ns: int
+    schema_hash: str
+    fast: PathModel
+    long: PathModel
+    golden_codes: dict[str, Floats]
+    golden_scores: dict[str, Floats]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    lineage: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def path(self, name: str) -> PathModel:
+        """Model of the ``fast`` or the ``long`` path."""
+        return self.fast if name == "fast" else self.long
+
+
+def check_golden(bundle: Bundle) -> None:
+    """Score the golden vectors here and compare.
+
+    Raises
+    ------
+    BadInputError
+        If a score differs by more than 1e-6: this CPU or build must not run the bundle.
+    """
+    for name, codes in bundle.golden_codes.items():
+        here = score(bundle.path(name).forest, codes)
+        if np.abs(here - bundle.golden_scores[name]).max(initial=0.0) > 1e-6:
+            raise BadInputError(
+                f"bundle {bundle.version}: golden vectors of the {name} path score differently here"
+            )

@@ -1,0 +1,6 @@
+"""Decision rules: when a run of windows is an event, how bad it is and when it is over."""
+
+from vibro.decide.channel import Change, ChannelDecider, Window
+from vibro.decide.rules import DecisionRules
+
+__all__ = ["Change", "ChannelDecider", "DecisionRules", "Window"]

@@ -1,0 +1,31 @@
+"""The numbers that decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _rule(default: Any, unit: str, doc: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRules:
+    """Thresholds and persistence of the decisions on one channel."""
+
+    p_watch: float = _rule(1e-4, "", "P-value below which a window speaks for watch.")
+    p_alert: float = _rule(1e-8, "", "P-value below which a window speaks for alert.")
+    fast_n: int = _rule(10, "windows", "Fast windows that must agree ...")
+    fast_m: int = _rule(16, "windows", "... out of this many.")
+    long_n: int = _rule(3, "windows", "Long windows that must agree ...")
+    long_m: int = _rule(4, "windows", "... out of this many.")
+    clear_s: float = _rule(5.0, "s", "Quiet time after which an event is over.")
+    change_share: float = _rule(
+        0.25, "of zone boundary B/C", "Change of velocity against the reference that means watch."
+    )
+    flat_rms_m_s2: float = _rule(1e-3, "m/s2", "RMS below which a signal is flat.")
+    stuck_share: float = _rule(0.98, "", "Share of repeated samples that means flatline.")
+    dropout_share: float = _rule(0.25, "", "Share of repeated samples that means dropout.")
+    clip_share: float = _rule(0.995, "of full scale", "Peak that means clipping.")
+    bias_share: float = _rule(0.2, "of full scale", "Mean that means bias.")
