@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from vibro.dsp.flags import KERNEL
+from vibro.dsp.flags import CALLED
 
 
-@njit(**KERNEL)
+@njit(**CALLED)
 def decimate(x, offset, first, count, up, down, bank, out, at):  # type: ignore[no-untyped-def]
-    """Outputs ``first .. first + count - 1`` of a decimator, into ``out[at:]``.
+    """Compute outputs ``first .. first + count - 1`` of a decimator, into ``out[at:]``.
 
     Output k is the bank's row ``(k * down) % up`` applied to the inputs
     ``i .. i + taps - 1`` with ``i = (k * down) // up``: it depends on nothing else, so neither the

@@ -24,7 +24,7 @@ def kaiser_beta(stop_db: float) -> float:
 
 
 def tap_count(pass_hz: float, stop_hz: float, rate_hz: float) -> int:
-    """Number of taps for `STOP_DB` between two edges (Oppenheim & Schafer eq. 7.76), even."""
+    """Count the taps for `STOP_DB` between two edges, even (Oppenheim & Schafer eq. 7.76)."""
     width = 2.0 * math.pi * (stop_hz - pass_hz) / rate_hz
     return 2 * math.ceil(((STOP_DB - 8.0) / (2.285 * width) + 1.0) / 2.0)
 

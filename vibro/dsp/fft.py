@@ -228,19 +228,9 @@ def passes(x, plan):  # type: ignore[no-untyped-def]
     return a
 
 
-@njit(**KERNEL)
-def rfft(x, plan, out):  # type: ignore[no-untyped-def]
-    """Real FFT, unnormalised, into caller's memory.
-
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n,)
-        Samples; not changed. NaN spreads to every bin.
-    plan : RealPlan
-        From `real_plan(n)`; its work space is overwritten.
-    out : ndarray of float32, shape (n + 2,)
-        Receives bins 0..n/2, real and imaginary parts interleaved (``out.view(complex64)``).
-    """
+@njit(**INLINE)
+def real_fft(x, plan, out):  # type: ignore[no-untyped-def]
+    """Do what `rfft` does, as a piece of a kernel."""
     n = 1 << (len(plan.size) - 1)
     z = passes(x, plan.half)
     w, tw = plan.half.work, plan.twiddle
@@ -258,6 +248,22 @@ def rfft(x, plan, out):  # type: ignore[no-untyped-def]
         out[2 * k + 1] = ei + pi
         out[2 * n - 2 * k] = er - pr
         out[2 * n - 2 * k + 1] = pi - ei
+
+
+@njit(**KERNEL)
+def rfft(x, plan, out):  # type: ignore[no-untyped-def]
+    """Real FFT, unnormalised, into caller's memory.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n,)
+        Samples; not changed. NaN spreads to every bin.
+    plan : RealPlan
+        From `real_plan(n)`; its work space is overwritten.
+    out : ndarray of float32, shape (n + 2,)
+        Receives bins 0..n/2, real and imaginary parts interleaved (``out.view(complex64)``).
+    """
+    real_fft(x, plan, out)
 
 
 @njit(**KERNEL)

@@ -11,9 +11,21 @@ KERNEL: dict[str, Any] = {"cache": True, "fastmath": set(FASTMATH), "error_model
 """An entry point: compiled once a machine, then loaded from numba's cache."""
 
 INLINE: dict[str, Any] = {
-    "cache": True,
     "fastmath": set(FASTMATH),
     "error_model": "numpy",
     "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
 }
-"""A piece of a kernel: inlined, so that sizes known to the caller are constants in it."""
+"""A piece of a kernel: inlined, so that sizes known to the caller are constants in it.
+
+It has no entry from Python and no cache of its own: its callers carry it.
+"""
+
+CALLED: dict[str, Any] = {
+    "fastmath": set(FASTMATH),
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+"""A piece of a kernel that is called from several places: compiled once instead of inlined."""

@@ -14,12 +14,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.decimate import decimate
-from vibro.dsp.flags import KERNEL
-from vibro.features.fast import FastKit, fast_kit, fast_window
-from vibro.features.long import LongKit, long_kit, long_window
+from vibro.dsp.flags import INLINE, KERNEL
+from vibro.features.fast import window_features
+from vibro.features.long import long_window
 from vibro.features.spans import Spans
 
 F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
 _0, _HUGE = np.float32(0), np.float32(1e18)
 
 # Columns of a cursor. Raw samples base..next-1 are in the raw buffer; `block`, `fast`, `long` are
@@ -28,12 +29,15 @@ _0, _HUGE = np.float32(0), np.float32(1e18)
 BASE, NEXT, BLOCK, FAST, LONG, SIGNAL, ENV_BASE, ENV, DEPTH = range(9)
 CURSOR = 9
 
+FRESH, JOINED = np.float32(-1), np.float32(-2)
+"""What stands for the RMS of the reflex block before the first one."""
+
 
 class Grid(NamedTuple):
     """Constants of a stream that the kernel needs."""
 
     block: int
-    block_s: float
+    block_s: np.float32
     fast: int
     hop: int
     decimation: int
@@ -56,29 +60,29 @@ class Buffers(NamedTuple):
     reflex_rms: F32
 
 
-class Kits(NamedTuple):
-    """Scratch memory that channels take in turn."""
+class Bands(NamedTuple):
+    """Envelope band of every channel: first bin, number of gains, gains."""
 
-    fast: FastKit
-    long: LongKit
-    tile: F32
+    first: I64
+    width: I64
+    gains: F32
 
 
-def make_kits(spans: Spans) -> Kits:
-    """Kits for a stream's spans."""
-    tile = np.zeros(spans.envelope_points // 2, np.float32)
-    return Kits(fast_kit(spans), long_kit(spans), tile)
+def longest_piece(spans: Spans) -> int:
+    """Bound of what may be fed before the long windows that are due must be taken, samples."""
+    return spans.long_hop_samples
 
 
 def make_buffers(spans: Spans, channels: int) -> Buffers:
-    """Buffers large enough that a call never needs to allocate."""
+    """Buffers large enough that feeding never needs to allocate."""
     raw = 2 * max(spans.fast_window, spans.signal_taps, 3 * spans.reflex_block)
     raw += max(spans.fast_hop, spans.reflex_block)
-    reach = raw + spans.fast_window + spans.fast_hop
     per_hop = spans.envelope_points // 2
     envelope = spans.envelope_taps + per_hop * (2 + raw // spans.fast_hop)
-    lag = reach + spans.envelope_taps * spans.fast_window // spans.envelope_points
-    long = spans.long_window + lag // spans.decimation + 64
+    # Beyond a long window: one piece, and what one of the two decimators lags behind the other.
+    lag = spans.fast_window + spans.fast_hop + spans.signal_taps
+    lag += spans.envelope_taps * spans.fast_window // spans.envelope_points
+    long = spans.long_window + (longest_piece(spans) + lag) // spans.decimation + 64
     return Buffers(
         raw=np.zeros((channels, raw), np.float32),
         envelope=np.zeros((channels, envelope), np.float32),
@@ -88,30 +92,33 @@ def make_buffers(spans: Spans, channels: int) -> Buffers:
     )
 
 
-@njit(**KERNEL)
-def _take(x, at, raw, cursor, keep):  # type: ignore[no-untyped-def]
+@njit(**INLINE)
+def _take(x, at, raw, cursor, grid):  # type: ignore[no-untyped-def]
     """Copy as many samples as fit behind those still needed; return how many."""
-    base, upto = cursor[BASE], cursor[NEXT]
-    if upto - base == raw.shape[0]:
-        held = upto - keep
-        for i in range(held):
-            raw[i] = raw[keep - base + i]
+    if cursor[NEXT] - cursor[BASE] == raw.shape[0]:
+        keep = min(cursor[FAST] * grid.hop, cursor[SIGNAL] * grid.decimation)
+        keep = min(keep, cursor[BLOCK] * grid.block, cursor[NEXT])
+        shift = keep - cursor[BASE]
+        for i in range(cursor[NEXT] - keep):
+            raw[i] = raw[i + shift]
         cursor[BASE] = keep
-        base = keep
-    count = min(x.shape[0] - at, raw.shape[0] - (upto - base))
-    place = upto - base
+    place = cursor[NEXT] - cursor[BASE]
+    count = min(x.shape[0] - at, raw.shape[0] - place)
     for i in range(count):
         v = x[at + i]
         # Written so that NaN fails it: what is not a number must not stay in the filters.
         raw[place + i] = v if abs(v) < _HUGE else _0
-    cursor[NEXT] = upto + count
+    cursor[NEXT] += count
     return count
 
 
-@njit(**KERNEL)
-def _reflex(raw, cursor, grid, previous, out):  # type: ignore[no-untyped-def]
-    """Peak, RMS and slope of every complete block; return how many and the last RMS."""
-    done = 0
+@njit(**INLINE)
+def _reflex(raw, cursor, grid, previous, out, row):  # type: ignore[no-untyped-def]
+    """Peak, RMS and slope of every complete block; return the next row and the last RMS.
+
+    ``previous`` is the RMS of the block before, `FRESH` where there is none because the stream
+    begins, `JOINED` where there is one that was not seen: that block has no row.
+    """
     while (cursor[BLOCK] + 1) * grid.block <= cursor[NEXT]:
         start = cursor[BLOCK] * grid.block - cursor[BASE]
         power, peak = _0, _0
@@ -119,34 +126,17 @@ def _reflex(raw, cursor, grid, previous, out):  # type: ignore[no-untyped-def]
             power += raw[i] * raw[i]
             peak = max(peak, abs(raw[i]))
         rms = np.sqrt(power / np.float32(grid.block))
-        # A negative RMS marks a block that only serves as the next one's predecessor.
-        if previous > -1.5:
-            out[done, 0] = peak
-            out[done, 1] = rms
-            out[done, 2] = (rms - previous) / np.float32(grid.block_s) if previous >= 0.0 else _0
-            done += 1
+        if previous != JOINED:
+            out[row, 0] = peak
+            out[row, 1] = rms
+            out[row, 2] = (rms - previous) / grid.block_s if previous >= _0 else _0
+            row += 1
         previous = rms
         cursor[BLOCK] += 1
-    return done, previous
+    return row, previous
 
 
-@njit(**KERNEL)
-def _fast(raw, envelope, cursor, grid, band, kits, out):  # type: ignore[no-untyped-def]
-    """Every complete fast window and its envelope tile; return how many."""
-    first, gains = band
-    done = 0
-    while cursor[FAST] * grid.hop + grid.fast <= cursor[NEXT]:
-        start = cursor[FAST] * grid.hop - cursor[BASE]
-        fast_window(raw[start : start + grid.fast], kits.fast, first, gains, out[done], kits.tile)
-        place = cursor[ENV] - cursor[ENV_BASE]
-        envelope[place : place + kits.tile.shape[0]] = kits.tile
-        cursor[ENV] += kits.tile.shape[0]
-        cursor[FAST] += 1
-        done += 1
-    return done
-
-
-@njit(**KERNEL)
+@njit(**INLINE)
 def _decimated(raw, envelope, signal, depth, cursor, grid):  # type: ignore[no-untyped-def]
     """Extend the decimated signal and squared envelope as far as their inputs reach."""
     half = grid.long // 2
@@ -184,54 +174,81 @@ def _decimated(raw, envelope, signal, depth, cursor, grid):  # type: ignore[no-u
 
 
 @njit(**KERNEL)
-def _long(signal, depth, cursor, grid, rpm, lines, kits, out, done):  # type: ignore[no-untyped-def]
-    """Every complete long window, from row ``done`` of ``out``; return the next row."""
-    half = grid.long // 2
-    while min(cursor[SIGNAL], cursor[DEPTH]) >= cursor[LONG] * half + grid.long:
-        long_window(signal[: grid.long], depth[: grid.long], rpm[done], lines, kits.long, out[done])
-        base = cursor[LONG] * half
+def feed(x, cursor, local, buffers, grid, bands, kit, reflex, fast):  # type: ignore[no-untyped-def]
+    """Feed every channel's new samples to the reflex and fast paths and to the decimators.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (channels, n)
+        New samples, m/s2, n at most `longest_piece`.
+    cursor, local : ndarray of int64, shape (CURSOR,)
+        Where the stream stands, advanced in place; and scratch memory.
+    buffers, grid, bands, kit : Buffers, Grid, Bands, FastKit
+        The stream's memory and constants.
+    reflex, fast : ndarray of float32, shape (rows, channels, columns)
+        Receive the windows that complete, in order.
+    """
+    for c in range(x.shape[0]):
+        for i in range(CURSOR):
+            local[i] = cursor[i]
+        raw, envelope = buffers.raw[c], buffers.envelope[c]
+        gains = bands.gains[c, : bands.width[c]]
+        at, r, w = 0, 0, 0
+        while at < x.shape[1]:
+            at += _take(x[c], at, raw, local, grid)
+            r, buffers.reflex_rms[c] = _reflex(
+                raw, local, grid, buffers.reflex_rms[c], reflex[:, c], r
+            )
+            while local[FAST] * grid.hop + grid.fast <= local[NEXT]:
+                start = local[FAST] * grid.hop - local[BASE]
+                place = local[ENV] - local[ENV_BASE]
+                window_features(
+                    raw[start : start + grid.fast],
+                    kit,
+                    bands.first[c],
+                    gains,
+                    fast[w, c],
+                    envelope[place : place + grid.points // 2],
+                )
+                local[ENV] += grid.points // 2
+                local[FAST] += 1
+                w += 1
+            _decimated(raw, envelope, buffers.signal[c], buffers.depth[c], local, grid)
+    for i in range(CURSOR):
+        cursor[i] = local[i]
+
+
+def long_due(cursor: I64, spans: Spans) -> bool:
+    """Whether the next long window is complete."""
+    need = int(cursor[LONG]) * spans.long_hop + spans.long_window
+    return int(min(cursor[SIGNAL], cursor[DEPTH])) >= need
+
+
+@njit(**KERNEL)
+def take_long(cursor, buffers, half, rpm, lines, kit, out):  # type: ignore[no-untyped-def]
+    """Compute the next long window of every channel and drop its first half from the buffers.
+
+    Parameters
+    ----------
+    cursor, buffers : ndarray of int64, Buffers
+        As in `feed`; the window must be due.
+    half : int
+        Hop, decimated samples.
+    rpm : float
+        Mean speed over the window.
+    lines : ndarray of float64, shape (channels, 11)
+        Line orders of every channel.
+    kit : LongKit
+        Scratch memory.
+    out : ndarray of float32, shape (channels, columns)
+        Receives the features.
+    """
+    base = cursor[LONG] * half
+    for c in range(out.shape[0]):
+        signal, depth = buffers.signal[c], buffers.depth[c]
+        long_window(signal[: 2 * half], depth[: 2 * half], rpm, lines[c], kit, out[c])
         for i in range(cursor[SIGNAL] - base - half):
             signal[i] = signal[i + half]
         for i in range(cursor[DEPTH] - base - half):
             depth[i] = depth[i + half]
-        cursor[LONG] += 1
-        done += 1
-    return done
-
-
-@njit(**KERNEL)
-def push_channel(  # type: ignore[no-untyped-def]
-    x, c, cursor, buffers, grid, band, lines, long_rpm, kits, reflex, fast, long
-):
-    """Feed one channel's new samples; fill its rows of the three results.
-
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n,)
-        New samples, m/s2.
-    c : int
-        Channel, the row of every buffer.
-    cursor : ndarray of int64
-        Where the stream stands; advanced in place (pass each channel its own copy).
-    band, lines : (int, ndarray), Lines
-        The channel's envelope band and line orders.
-    long_rpm : ndarray of float64
-        Mean speed of each long window that completes.
-    reflex, fast, long : ndarray of float32, shape (rows, columns)
-        Receive the windows that complete, in order.
-    """
-    raw, envelope = buffers.raw[c], buffers.envelope[c]
-    signal, depth = buffers.signal[c], buffers.depth[c]
-    at, r, w, v = 0, 0, 0, 0
-    while at < x.shape[0]:
-        keep = min(
-            cursor[FAST] * grid.hop, cursor[SIGNAL] * grid.decimation, cursor[BLOCK] * grid.block
-        )
-        keep = max(cursor[BASE], min(keep, cursor[NEXT]))
-        at += _take(x, at, raw, cursor, keep)
-        blocks, last = _reflex(raw, cursor, grid, buffers.reflex_rms[c], reflex[r:])
-        buffers.reflex_rms[c] = last
-        r += blocks
-        w += _fast(raw, envelope, cursor, grid, band, kits, fast[w:])
-        _decimated(raw, envelope, signal, depth, cursor, grid)
-        v = _long(signal, depth, cursor, grid, long_rpm, lines, kits, long, v)
+    cursor[LONG] += 1

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import DB, ln
-from vibro.dsp.fft import ComplexPlan, RealPlan, complex_plan, passes, real_plan, rfft
+from vibro.dsp.fft import ComplexPlan, RealPlan, complex_plan, passes, real_fft, real_plan
 from vibro.dsp.flags import INLINE, KERNEL
 from vibro.features.spans import Spans, envelope_support
 from vibro.features.table import BANDS
@@ -99,7 +99,8 @@ def _centre(x, n, d):  # type: ignore[no-untyped-def]
     # What the rounding of the mean leaves of a constant is not a signal.
     flat = largest <= np.float32(1e-6) * abs(mean) + np.float32(1e-12)
     if flat:
-        d[:] = _0
+        for i in range(n):
+            d[i] = _0
     return mean, repeats / np.float32(n - 1), flat
 
 
@@ -121,7 +122,8 @@ def _shape(x, n, d, out):  # type: ignore[no-untyped-def]
     size = np.float32(n)
     m2, m3, m4, ma, mq = m2 / size, m3 / size, m4 / size, ma / size, mq / size
     rms = np.sqrt(m2)
-    out[0:_BAND] = _0
+    for i in range(_BAND):
+        out[i] = _0
     out[0] = mean
     out[9] = repeats
     if flat:
@@ -161,7 +163,8 @@ def _spectrum_shape(p, half, bin_hz, out):  # type: ignore[no-untyped-def]
         logs += level
         entropy += v * level
         top = max(top, v)
-    out[_SPECTRUM:_ENVELOPE] = _0
+    for i in range(_SPECTRUM, _ENVELOPE):
+        out[i] = _0
     if total <= _TINY:
         return
     centre = first / total
@@ -191,7 +194,8 @@ def _squared_envelope(kit, first, gains):  # type: ignore[no-untyped-def]
         # Conjugated: the forward transform then runs forward in time as the inverse would.
         band[2 * i] = spectrum[2 * (first + i)] * gains[i]
         band[2 * i + 1] = -spectrum[2 * (first + i) + 1] * gains[i]
-    band[2 * gains.shape[0] :] = _0
+    for i in range(2 * gains.shape[0], 2 * m):
+        band[i] = _0
     z = passes(band, kit.envelope_plan)
     w = kit.envelope_plan.work
     for i in range(m):
@@ -212,11 +216,32 @@ def _envelope_shape(kit, mean_square, out):  # type: ignore[no-untyped-def]
     count = np.float32(m - 2 * guard)
     mean = s1 / count
     out[_ENVELOPE] = decibel(_HALF * mean)
-    out[_ENVELOPE + 1 : _ENVELOPE + 4] = _0
+    for i in range(1, 4):
+        out[_ENVELOPE + i] = _0
     if mean_square > _0 and mean > _TINY:
         out[_ENVELOPE + 1] = DB * ln(_HALF * mean / mean_square + _FLOOR)
         out[_ENVELOPE + 2] = s2 / count / (mean * mean)
         out[_ENVELOPE + 3] = DB * ln(top / mean)
+
+
+@njit(**INLINE)
+def window_features(x, kit, first, gains, out, tile):  # type: ignore[no-untyped-def]
+    """Do what `fast_window` does, as a piece of a kernel."""
+    n = 1 << len(kit.plan.size)
+    mean_square = _shape(x, n, kit.d, out)
+    real_fft(kit.d, kit.plan, kit.spectrum)
+    hann_power(kit.spectrum, n, kit.power_scale, kit.power)
+    for b in range(BANDS):
+        total = _0
+        for k in range(kit.edges[b], kit.edges[b + 1]):
+            total += kit.power[k]
+        out[_BAND + b] = decibel(total)
+    _spectrum_shape(kit.power, n // 2, kit.bin_hz, out)
+    _squared_envelope(kit, first, gains)
+    _envelope_shape(kit, mean_square, out)
+    quarter = tile.shape[0] // 2
+    for i in range(tile.shape[0]):
+        tile[i] = kit.envelope[quarter + i]
 
 
 @njit(**KERNEL)
@@ -237,18 +262,4 @@ def fast_window(x, kit, first, gains, out, tile):  # type: ignore[no-untyped-def
         Receives the squared envelope, (m/s2)^2, of the window's middle half, where it is free of
         the circular transform's ends: tiles of successive windows abut.
     """
-    n = 1 << len(kit.plan.size)
-    mean_square = _shape(x, n, kit.d, out)
-    rfft(kit.d, kit.plan, kit.spectrum)
-    hann_power(kit.spectrum, n, kit.power_scale, kit.power)
-    for b in range(BANDS):
-        total = _0
-        for k in range(kit.edges[b], kit.edges[b + 1]):
-            total += kit.power[k]
-        out[_BAND + b] = decibel(total)
-    _spectrum_shape(kit.power, n // 2, kit.bin_hz, out)
-    _squared_envelope(kit, first, gains)
-    _envelope_shape(kit, mean_square, out)
-    quarter = tile.shape[0] // 2
-    for i in range(tile.shape[0]):
-        tile[i] = kit.envelope[quarter + i]
+    window_features(x, kit, first, gains, out, tile)

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from vibro.dsp.decibel import DB, ln
-from vibro.dsp.flags import INLINE, KERNEL
+from vibro.dsp.flags import CALLED, INLINE
 
 _0 = np.float32(0)
 _TINY = np.float32(1e-20)
@@ -24,7 +24,7 @@ DECOYS = (0.781, 0.837, 0.893, 0.931, 1.073, 1.127, 1.193)
 """Decoys stand at these multiples of the expected frequency, where no family has a line."""
 
 
-@njit(**KERNEL)
+@njit(**CALLED)
 def line_power(power, frequency, bin_hz, top_hz):  # type: ignore[no-untyped-def]
     """Power of the line near ``frequency``; 0 when it is unknown (NaN), too low or beyond the top.
 
@@ -46,7 +46,7 @@ def line_power(power, frequency, bin_hz, top_hz):  # type: ignore[no-untyped-def
     return total
 
 
-@njit(**KERNEL)
+@njit(**CALLED)
 def whiten(power, count, level, floor, ridge):  # type: ignore[no-untyped-def]
     """Level of bins 0..count-1 over their local floor, dB, then the maximum of three neighbours.
 
@@ -100,7 +100,7 @@ def _comb(ridge, frequency, bin_hz, count):  # type: ignore[no-untyped-def]
     return best / np.float32(harmonics)
 
 
-@njit(**KERNEL)
+@njit(**CALLED)
 def family_snr(ridge, frequency, bin_hz, count, decoys, scratch):  # type: ignore[no-untyped-def]
     """Height of a family of lines over what the same search finds at decoys, dB.
 

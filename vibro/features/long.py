@@ -10,8 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import DB, ln
-from vibro.dsp.fft import RealPlan, real_plan, rfft
-from vibro.dsp.flags import INLINE, KERNEL
+from vibro.dsp.fft import RealPlan, real_fft, real_plan
+from vibro.dsp.flags import CALLED, INLINE, KERNEL
 from vibro.features.fast import decibel, hann_power
 from vibro.features.lines import DECOYS, family_snr, line_power, whiten
 from vibro.features.setup import LineOrders
@@ -53,24 +53,24 @@ class LongKit(NamedTuple):
     found: F32
 
 
-class Lines(NamedTuple):
-    """A channel's line orders as arrays a kernel takes; NaN = unknown."""
-
-    shaft: float
-    bearing: F64
-    mesh: float
-    gear_shafts: F64
-    blade: float
+# Columns of a channel's line orders as the kernels take them.
+SHAFT, BEARING, MESH, BLADE, GEAR = 0, 1, 5, 6, 7
+BEARING_LINES = 4
 
 
-def lines_of(lines: LineOrders) -> Lines:
-    """Line orders in the form the kernels take."""
-    shafts = np.full(GEAR_SHAFTS, math.nan)
-    shafts[: len(lines.gear_shafts)] = lines.gear_shafts[:GEAR_SHAFTS]
-    bearing = np.array([lines.bpfo, lines.bpfi, lines.bsf2, lines.ftf], np.float64)
-    return Lines(
-        float(lines.shaft), bearing, float(lines.gear_mesh), shafts, float(lines.blade_pass)
+def lines_of(lines: LineOrders) -> F64:
+    """Line orders as a row of 11: shaft, bpfo, bpfi, 2 bsf, ftf, mesh, blade, gear shafts.
+
+    NaN = unknown.
+    """
+    row = np.full(GEAR + GEAR_SHAFTS, math.nan)
+    row[:GEAR] = (
+        *(lines.shaft, lines.bpfo, lines.bpfi, lines.bsf2, lines.ftf),
+        *(lines.gear_mesh, lines.blade_pass),
     )
+    shafts = lines.gear_shafts[:GEAR_SHAFTS]
+    row[GEAR : GEAR + len(shafts)] = shafts
+    return row
 
 
 def long_kit(spans: Spans) -> LongKit:
@@ -96,9 +96,12 @@ def long_kit(spans: Spans) -> LongKit:
     )
 
 
-@njit(**INLINE)
-def _centred(x, kit):  # type: ignore[no-untyped-def]
-    """Remove the mean into ``kit.d``; return mean, mean square, mean fourth power and peak."""
+@njit(**CALLED)
+def _analyse(x, kit):  # type: ignore[no-untyped-def]
+    """Hann power spectrum into ``kit.power``; return mean, mean square and fourth power, peak.
+
+    All but the mean are those of x - mean, 0 where that is no more than rounding.
+    """
     n = 1 << len(kit.plan.size)
     d = kit.d
     total, m2, m4, peak = _0, _0, _0, _0
@@ -109,19 +112,16 @@ def _centred(x, kit):  # type: ignore[no-untyped-def]
         d[i] = x[i] - mean
         peak = max(peak, abs(d[i]))
     if peak <= np.float32(1e-6) * abs(mean) + np.float32(1e-12):
-        d[:] = _0
-        return mean, _0, _0, _0
+        peak = _0
+        for i in range(n):
+            d[i] = _0
     for i in range(n):
         v2 = d[i] * d[i]
         m2 += v2
         m4 += v2 * v2
+    real_fft(d, kit.plan, kit.spectrum)
+    hann_power(kit.spectrum, n, kit.power_scale, kit.power)
     return mean, m2 / np.float32(n), m4 / np.float32(n), peak
-
-
-@njit(**INLINE)
-def _spectrum(kit):  # type: ignore[no-untyped-def]
-    rfft(kit.d, kit.plan, kit.spectrum)
-    hann_power(kit.spectrum, 1 << len(kit.plan.size), kit.power_scale, kit.power)
 
 
 @njit(**INLINE)
@@ -144,7 +144,7 @@ def _severity(kit, rpm, out):  # type: ignore[no-untyped-def]
     out[_SHARE + 1] = DB * level / np.float32(max(1, high - low + 1))
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def _amplitude(kit, frequency):  # type: ignore[no-untyped-def]
     power = line_power(kit.power, frequency, kit.bin_hz, kit.pass_hz)
     return np.sqrt(np.float32(2.0) * power)
@@ -158,7 +158,7 @@ def _shaft_lines(kit, speed_hz, lines, out):  # type: ignore[no-untyped-def]
         total += kit.power[k]
     for i in range(kit.orders.shape[0]):
         order = kit.orders[i]
-        p = line_power(kit.power, order * lines.shaft * speed_hz, kit.bin_hz, kit.pass_hz)
+        p = line_power(kit.power, order * lines[SHAFT] * speed_hz, kit.bin_hz, kit.pass_hz)
         out[_ORDER + i] = np.sqrt(np.float32(2.0) * p)
         if order == np.floor(order):
             whole += p
@@ -169,33 +169,33 @@ def _shaft_lines(kit, speed_hz, lines, out):  # type: ignore[no-untyped-def]
 
 @njit(**INLINE)
 def _gear_and_blade(kit, speed_hz, lines, out):  # type: ignore[no-untyped-def]
-    mesh = lines.mesh * speed_hz
+    mesh = lines[MESH] * speed_hz
     centre = line_power(kit.power, mesh, kit.bin_hz, kit.pass_hz)
     sides = _0
-    for i in range(lines.gear_shafts.shape[0]):
+    for i in range(GEAR_SHAFTS):
         for step in range(1, 3):
-            offset = step * lines.gear_shafts[i] * speed_hz
+            offset = step * lines[GEAR + i] * speed_hz
             sides += line_power(kit.power, mesh - offset, kit.bin_hz, kit.pass_hz)
             sides += line_power(kit.power, mesh + offset, kit.bin_hz, kit.pass_hz)
     out[_GEAR] = np.sqrt(np.float32(2.0) * centre)
     out[_GEAR + 1] = _amplitude(kit, 2.0 * mesh)
     out[_GEAR + 2] = DB * ln((sides + _FLOOR) / (centre + _FLOOR)) if centre > _0 else _0
-    out[_BLADE] = _amplitude(kit, lines.blade * speed_hz)
-    out[_BLADE + 1] = _amplitude(kit, 2.0 * lines.blade * speed_hz)
+    out[_BLADE] = _amplitude(kit, lines[BLADE] * speed_hz)
+    out[_BLADE + 1] = _amplitude(kit, 2.0 * lines[BLADE] * speed_hz)
 
 
 @njit(**INLINE)
 def _envelope_lines(kit, speed_hz, lines, out):  # type: ignore[no-untyped-def]
     count = int(kit.pass_hz / kit.bin_hz) + 1
     top = whiten(kit.power, count, kit.level, kit.floor, kit.ridge)
-    for i in range(lines.bearing.shape[0]):
+    for i in range(BEARING_LINES):
         out[_SES + i] = family_snr(
-            kit.ridge, lines.bearing[i] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found
+            kit.ridge, lines[BEARING + i] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found
         )
-    shaft = family_snr(kit.ridge, lines.shaft * speed_hz, kit.bin_hz, count, kit.decoys, kit.found)
-    for i in range(lines.gear_shafts.shape[0]):
+    shaft = family_snr(kit.ridge, lines[SHAFT] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found)
+    for i in range(GEAR_SHAFTS):
         gear = family_snr(
-            kit.ridge, lines.gear_shafts[i] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found
+            kit.ridge, lines[GEAR + i] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found
         )
         shaft = max(shaft, gear)
     out[_SES + 4] = shaft
@@ -212,26 +212,24 @@ def long_window(signal, envelope, rpm, lines, kit, out):  # type: ignore[no-unty
         Decimated acceleration (m/s2) and squared envelope ((m/s2)^2), finite.
     rpm : float
         Speed of the reference shaft; NaN or 0 leaves every line undefined, i.e. 0.0.
-    lines : Lines
-        The channel's line orders.
+    lines : ndarray of float64, shape (11,)
+        The channel's line orders, from `lines_of`.
     kit : LongKit
         Its scratch memory is overwritten.
     out : ndarray of float32, shape (len(LONG),)
         Receives the features.
     """
     speed_hz = rpm / 60.0
-    _, m2, m4, peak = _centred(signal, kit)
+    _, m2, m4, peak = _analyse(signal, kit)
     out[3] = _0
     out[4] = _0
     if m2 > _0:
         out[3] = m4 / (m2 * m2)
         out[4] = peak / np.sqrt(m2)
-    _spectrum(kit)
     _severity(kit, rpm, out)
     _shaft_lines(kit, speed_hz, lines, out)
     _gear_and_blade(kit, speed_hz, lines, out)
-    mean, variance, _, _ = _centred(envelope, kit)
-    _spectrum(kit)
+    mean, variance, _, _ = _analyse(envelope, kit)
     _envelope_lines(kit, speed_hz, lines, out)
     mean = max(mean, _0)
     out[_ENVELOPE] = decibel(mean)

@@ -18,6 +18,8 @@ F32 = NDArray[np.float32]
 REVOLUTIONS = 20
 """Least revolutions in a long window, where the speed is known and the recording allows it."""
 LONGEST = 65536
+LEAST = 64
+"""Shortest window that is scaled to, samples or decimated samples."""
 SHORTEST = 256
 """Fewest samples a recording may have."""
 
@@ -89,28 +91,35 @@ def recording_spans(
             f"the recording has {samples} samples: at least {SHORTEST} are needed for its features"
         )
     standard = spans_of(rate_hz, setups)
-    notes: list[str] = []
-    fast = standard.fast_window
-    # The last envelope tile needs a whole fast window beyond the long one: leave it room.
-    while fast > 64 and fast * 3 > samples:
+    fast, long = standard.fast_window, _slow_enough(standard, rpm)
+    while fast * 2 > samples:
         fast //= 2
-    if fast < standard.fast_window:
-        notes.append(f"fast window scaled to {fast} samples ({1e3 * fast / rate_hz:.0f} ms)")
-    long = standard.long_window
-    if math.isfinite(rpm) and rpm > 0:
-        needed = REVOLUTIONS * 60.0 / rpm * standard.long_rate_hz
-        while long < needed and long < LONGEST:
-            long *= 2
     spans = spans_of(rate_hz, setups, fast_window=fast, long_window=long)
     while spans.long_window_samples > samples:
-        if long <= 64 or spans.long_window > long:
+        # The decimated window gives way first; then the fast one, whose tiles it is made of.
+        if long > LEAST:
+            long //= 2
+        elif fast > LEAST:
+            fast //= 2
+        else:
             raise BadInputError(
                 f"the recording has {samples} samples at {rate_hz:g} Hz, too short for its "
-                "features: record at least a second"
+                f"features: give at least {spans.long_window_samples}"
             )
-        long //= 2
         spans = spans_of(rate_hz, setups, fast_window=fast, long_window=long)
+    notes: list[str] = []
+    if fast != standard.fast_window:
+        notes.append(f"fast window scaled to {fast} samples ({1e3 * fast / rate_hz:.3g} ms)")
     if long != standard.long_window:
         seconds = long / spans.long_rate_hz
-        notes.append(f"long window scaled to {long} decimated samples ({seconds:.2g} s)")
+        notes.append(f"long window scaled to {long} decimated samples ({seconds:.3g} s)")
     return replace(spans, note="; ".join(notes))
+
+
+def _slow_enough(standard: Spans, rpm: float) -> int:
+    """Long window, decimated samples, that holds `REVOLUTIONS` of the reference shaft."""
+    long = standard.long_window
+    if math.isfinite(rpm) and rpm > 0:
+        while long < min(LONGEST, REVOLUTIONS * 60.0 / rpm * standard.long_rate_hz):
+            long *= 2
+    return long

@@ -128,8 +128,6 @@ def spans_of(
     factor = decimation_of(rate_hz, hop)
     long_rate = rate_hz / factor
     window = long_window or nearest_power(LONG_S * long_rate, SHORTEST_LONG)
-    while window // 2 * factor % hop:
-        window *= 2
     pass_hz = ISO_TOP_HZ if factor > 1 else 0.49 * rate_hz
     points = _envelope_points(rate_hz, setups, fast, factor, pass_hz)
     env_rate = rate_hz * points / fast

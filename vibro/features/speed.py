@@ -26,7 +26,7 @@ def _fill(rpm, count, filled, hop, pending, sums, known, blocks):  # type: ignor
             total, seen = 0.0, 0
             for i in range(hop):
                 v = pending[i]
-                if v == v:  # noqa: PLR0124 - not NaN
+                if not np.isnan(v):
                     total += v
                     seen += 1
             sums[blocks % size] = total
@@ -39,6 +39,9 @@ def _fill(rpm, count, filled, hop, pending, sums, known, blocks):  # type: ignor
 class SpeedTrack:
     """Sample-weighted mean speed over any window that stands on the grid of fast hops.
 
+    Windows stand on the grid of fast hops; one that does not (scaled spans) takes the whole hops
+    that it touches.
+
     Parameters
     ----------
     hop : int
@@ -46,14 +49,14 @@ class SpeedTrack:
     reach : int
         Longest window, in hops.
     start_sample : int
-        Where the stream starts; blocks before its first whole hop are never asked for.
+        Where the stream starts; hops that began earlier are never asked for.
     """
 
     def __init__(self, hop: int, reach: int, start_sample: int) -> None:
         self._hop = hop
+        self._reach = reach
         self._skip = -start_sample % hop
-        self._first = -(-start_sample // hop)
-        self._blocks = self._first
+        self._blocks = -(-start_sample // hop)
         self._filled = 0
         self._pending = np.zeros(hop)
         self._sums = np.zeros(reach + 2)
@@ -63,11 +66,9 @@ class SpeedTrack:
         """Speed of the next ``count`` samples, rpm; NaN = unknown."""
         skipped = min(self._skip, count)
         self._skip -= skipped
-        left = count - skipped
-        # In pieces that the ring of sums can hold beside what windows still need.
         self._filled, self._blocks = _fill(
             float(rpm),
-            left,
+            count - skipped,
             self._filled,
             self._hop,
             self._pending,
@@ -76,27 +77,33 @@ class SpeedTrack:
             self._blocks,
         )
 
-    def grow(self, hops: int) -> None:
-        """Make room for ``hops`` more blocks than the longest window has, before a long push."""
-        if hops <= len(self._sums):
+    def grow(self, samples: int) -> None:
+        """Make room for a push of ``samples`` beside what windows still look back to."""
+        size, old = samples // self._hop + self._reach + 4, len(self._sums)
+        if size <= old:
             return
-        size = hops + len(self._sums)
         sums, known = np.zeros(size), np.zeros(size, np.int64)
-        for b in range(max(self._first, self._blocks - len(self._sums)), self._blocks):
-            sums[b % size] = self._sums[b % len(self._sums)]
-            known[b % size] = self._known[b % len(self._sums)]
+        for b in range(max(0, self._blocks - old), self._blocks):
+            sums[b % size], known[b % size] = self._sums[b % old], self._known[b % old]
         self._sums, self._known = sums, known
 
-    def mean(self, first_hop: int, hops: int) -> float:
-        """Mean of what is known over ``hops`` blocks; NaN where nothing is.
+    def means(self, first: NDArray[np.int64], samples: int) -> NDArray[np.float64]:
+        """Mean over what is known of windows of ``samples`` samples; NaN where nothing is.
 
-        The blocks must have been pushed.
+        Parameters
+        ----------
+        first : ndarray of int64, shape (w,)
+            First sample of each window; the windows must have been pushed.
+
+        Returns
+        -------
+        ndarray of float64, shape (w,), rpm
         """
-        index = np.arange(first_hop, first_hop + hops) % len(self._sums)
-        known = int(self._known[index].sum())
-        return float(self._sums[index].sum() / known) if known else float("nan")
-
-
-def window_means(track: SpeedTrack, first: NDArray[np.int64], hop: int, hops: int) -> list[float]:
-    """Mean speed of windows that start at samples ``first`` and last ``hops`` hops."""
-    return [track.mean(int(f) // hop, hops) for f in first]
+        means = np.full(len(first), np.nan)
+        for i, start in enumerate(first):
+            begin, end = int(start) // self._hop, -(-(int(start) + samples) // self._hop)
+            index = np.arange(begin, min(end, self._blocks)) % len(self._sums)
+            known = int(self._known[index].sum())
+            if known:
+                means[i] = self._sums[index].sum() / known
+        return means

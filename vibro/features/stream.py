@@ -18,18 +18,24 @@ from vibro.features.channel import (
     ENV,
     ENV_BASE,
     FAST,
+    FRESH,
+    JOINED,
     LONG,
     NEXT,
     SIGNAL,
+    Bands,
     Grid,
+    feed,
+    long_due,
+    longest_piece,
     make_buffers,
-    make_kits,
-    push_channel,
+    take_long,
 )
-from vibro.features.long import lines_of
+from vibro.features.fast import fast_kit
+from vibro.features.long import lines_of, long_kit
 from vibro.features.setup import ChannelSetup
 from vibro.features.spans import Spans, envelope_support, spans_of
-from vibro.features.speed import SpeedTrack, window_means
+from vibro.features.speed import SpeedTrack
 from vibro.features.table import FAST as FAST_TABLE
 from vibro.features.table import LONG as LONG_TABLE
 
@@ -102,16 +108,16 @@ class MachineFeatures:
         self.spans = spans or spans_of(rate_hz, setups)
         s = self.spans
         self._setups = tuple(setups)
-        self._lines = [lines_of(setup.lines) for setup in setups]
-        self._bands = [_band(setup, s) for setup in setups]
+        self._lines = np.stack([lines_of(setup.lines) for setup in setups])
+        self._bands = _bands(setups, s)
         self._grid = _grid(s)
-        self._kits = make_kits(s)
+        self._fast_kit, self._long_kit = fast_kit(s), long_kit(s)
         self._buffers = make_buffers(s, len(setups))
-        self._cursor = _start(s, start_sample)
-        self._buffers.reflex_rms[:] = -1.0 if start_sample == 0 else -2.0
+        self._cursor, self._local = _start(s, start_sample), np.zeros(CURSOR, np.int64)
+        self._buffers.reflex_rms[:] = JOINED if start_sample else FRESH
         self._lead_block = start_sample != 0
-        reach = s.long_window * s.decimation // s.fast_hop
-        self._speed = SpeedTrack(s.fast_hop, reach, start_sample)
+        reach = s.long_window * s.decimation
+        self._speed = SpeedTrack(s.fast_hop, -(-reach // s.fast_hop), start_sample)
 
     @property
     def next_sample(self) -> int:
@@ -141,7 +147,7 @@ class MachineFeatures:
             )
         after = self.next_sample + x.shape[1]
         s = self.spans
-        self._speed.grow(x.shape[1] // s.fast_hop + s.long_window * s.decimation // s.fast_hop + 4)
+        self._speed.grow(x.shape[1])
         self._speed.push(rpm, x.shape[1])
         blocks, skipped = self._due_blocks(after)
         fast_first = self._due_fast(after)
@@ -149,17 +155,10 @@ class MachineFeatures:
         batch = FeatureBatch(
             fast_first=fast_first,
             fast=np.empty((len(fast_first), x.shape[0], len(FAST_TABLE)), np.float32),
-            fast_rpm=np.array(window_means(self._speed, fast_first, s.fast_hop, 2)),
+            fast_rpm=self._speed.means(fast_first, s.fast_window),
             long_first=long_first,
             long=np.empty((len(long_first), x.shape[0], len(LONG_TABLE)), np.float32),
-            long_rpm=np.array(
-                window_means(
-                    self._speed,
-                    long_first,
-                    s.fast_hop,
-                    s.long_window * s.decimation // s.fast_hop,
-                )
-            ),
+            long_rpm=self._speed.means(long_first, s.long_window * s.decimation),
             reflex_first=blocks[skipped:],
             reflex=np.empty((len(blocks) - skipped, x.shape[0], 3), np.float32),
         )
@@ -167,24 +166,38 @@ class MachineFeatures:
         return batch
 
     def _run(self, x: F32, batch: FeatureBatch) -> None:
-        cursor = self._cursor
-        for c in range(x.shape[0]):
-            cursor = self._cursor.copy()
-            push_channel(
-                x[c],
-                c,
-                cursor,
+        """Fill the batch, in pieces that the buffers of the long path can take."""
+        block, window, long, at = 0, 0, 0, 0
+        while at < x.shape[1]:
+            piece = x[:, at : at + longest_piece(self.spans)]
+            blocks, windows = int(self._cursor[BLOCK]), int(self._cursor[FAST])
+            joined = int(self._buffers.reflex_rms[0] == JOINED)
+            feed(
+                piece,
+                self._cursor,
+                self._local,
                 self._buffers,
                 self._grid,
-                self._bands[c],
-                self._lines[c],
-                batch.long_rpm,
-                self._kits,
-                batch.reflex[:, c],
-                batch.fast[:, c],
-                batch.long[:, c],
+                self._bands,
+                self._fast_kit,
+                batch.reflex[block:],
+                batch.fast[window:],
             )
-        self._cursor = cursor
+            done = int(self._cursor[BLOCK]) - blocks
+            block += max(0, done - joined)
+            window += int(self._cursor[FAST]) - windows
+            at += piece.shape[1]
+            while long_due(self._cursor, self.spans):
+                take_long(
+                    self._cursor,
+                    self._buffers,
+                    self.spans.long_hop,
+                    batch.long_rpm[long],
+                    self._lines,
+                    self._long_kit,
+                    batch.long[long],
+                )
+                long += 1
 
     def _due_blocks(self, after: int) -> tuple[I64, int]:
         """First samples of the reflex blocks complete at ``after``; how many to leave out."""
@@ -209,11 +222,19 @@ class MachineFeatures:
         return np.array(due, np.int64)
 
 
-def _band(setup: ChannelSetup, s: Spans) -> tuple[int, F32]:
+def _bands(setups: Sequence[ChannelSetup], s: Spans) -> Bands:
     n = s.fast_window
-    low, high = setup.band(s.rate_hz)
-    first, gains = band_gain(low * n / s.rate_hz, high * n / s.rate_hz, n, envelope_support(n))
-    return first, (gains[: s.envelope_points] * (2.0 / n)).astype(np.float32)
+    made = []
+    for setup in setups:
+        low, high = setup.band(s.rate_hz)
+        scale = n / s.rate_hz
+        made.append(band_gain(low * scale, high * scale, n, envelope_support(n)))
+    gains = np.zeros((len(made), s.envelope_points), np.float32)
+    count = np.array([min(len(g), s.envelope_points) for _, g in made], np.int64)
+    for c, (_, g) in enumerate(made):
+        # 2 / n makes a sine of amplitude A in the band have the envelope A.
+        gains[c, : count[c]] = g[: count[c]] * np.float32(2.0 / n)
+    return Bands(np.array([first for first, _ in made], np.int64), count, gains)
 
 
 def _grid(s: Spans) -> Grid:
@@ -227,7 +248,7 @@ def _grid(s: Spans) -> Grid:
         envelope = lowpass_bank(s.pass_hz, stop, s.envelope_rate_hz, s.envelope_up)
     return Grid(
         block=s.reflex_block,
-        block_s=s.reflex_block / s.rate_hz,
+        block_s=np.float32(s.reflex_block / s.rate_hz),
         fast=s.fast_window,
         hop=s.fast_hop,
         decimation=s.decimation,
@@ -249,6 +270,9 @@ def _start(s: Spans, start: int) -> I64:
     cursor[FAST] = -(-start // s.fast_hop)
     cursor[ENV] = cursor[FAST] * (s.envelope_points // 2)
     cursor[LONG] = -(-start // s.long_hop_samples)
+    # Scaled long windows may start within a fast hop: then their first tile must be there too.
+    while cursor[LONG] * s.long_hop * s.envelope_down // s.envelope_up < cursor[ENV]:
+        cursor[LONG] += 1
     cursor[SIGNAL] = cursor[DEPTH] = cursor[LONG] * s.long_hop
     # The envelope may begin before the first long window: it is skipped up to there.
     cursor[ENV_BASE] = cursor[ENV]
@@ -256,7 +280,7 @@ def _start(s: Spans, start: int) -> I64:
 
 
 def _long_need(s: Spans, window: int) -> int:
-    """Samples that must have arrived before long window ``window`` can be computed."""
+    """Count the samples that must have arrived before a long window can be computed."""
     last = window * s.long_hop + s.long_window - 1
     signal = last * s.decimation + s.signal_taps
     tile = ((last * s.envelope_down) // s.envelope_up + s.envelope_taps - 1) // (

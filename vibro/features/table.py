@@ -10,9 +10,9 @@ point's shaft.
 Every feature is finite. One that is not defined (bearing or speed unknown, a line outside the
 band, a constant window) is 0.0: constant, so it carries no information. Samples that are not
 finite count as 0. Sources by number: [1] Randall & Antoni, "Rolling element bearing diagnostics -
-a tutorial", Mech. Syst. Signal Process. 25 (2011); [2] ISO 13373-2:2016, annex; [3] Antoni & Randall,
-"The spectral kurtosis", MSSP 20 (2006); [4] ISO 10816-3:2009; [5] Lei et al., MSSP 24 (2010);
-[6] Peeters et al., "The timbre toolbox", JASA 130 (2011).
+a tutorial", Mech. Syst. Signal Process. 25 (2011) 485-520; [2] ISO 13373-2:2016; [3] Antoni &
+Randall, "The spectral kurtosis", MSSP 20 (2006) 308-331; [4] ISO 10816-3:2009; [5] Lei et al.,
+MSSP 24 (2010) 1108-1117; [6] Peeters et al., "The timbre toolbox", JASA 130 (2011) 2902-2916.
 """
 
 from __future__ import annotations
