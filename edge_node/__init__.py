@@ -1,1 +1,1 @@
-"""The agent beside the sensors: source -> window -> features -> score -> decide -> spool -> ship."""
+"""The agent beside the sensors: source -> features -> score -> decide -> spool -> ship."""

@@ -145,8 +145,10 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         values = _section(name, kind, given, mistakes)
         if values is not None:
             sections[name] = kind(**values)
-    for key in set(raw) - set(_SECTIONS) - {"register"}:
-        mistakes.append(f"'{key}' is not known: known are register, {', '.join(_SECTIONS)}")
+    mistakes += [
+        f"'{key}' is not known: known are register, {', '.join(_SECTIONS)}"
+        for key in sorted(set(raw) - set(_SECTIONS) - {"register"})
+    ]
     if not isinstance(raw.get("register"), str):
         mistakes.append("register is missing: name the asset register, e.g. '../../assets.csv'")
     return sections, mistakes
@@ -157,8 +159,10 @@ def _section(
 ) -> dict[str, Any] | None:
     known = {f.name: f for f in fields(kind)}
     before = len(mistakes)
-    for key in set(given) - set(known):
-        mistakes.append(f"{name}.{key} is not known: known are {', '.join(known)}")
+    mistakes += [
+        f"{name}.{key} is not known: known are {', '.join(known)}"
+        for key in sorted(set(given) - set(known))
+    ]
     values: dict[str, Any] = {}
     for key, spec in known.items():
         if key in given:

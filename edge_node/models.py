@@ -100,7 +100,7 @@ class BundleSlot:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        os.replace(draft, self._file)
+        draft.replace(self._file)
         folder = os.open(self._file.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

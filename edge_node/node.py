@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edge_node.blocks import feature_blocks
 from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import NodeConfig
-from edge_node.judge import Judge, Verdict
+from edge_node.judge import Judge
 from edge_node.reporting import PathReporter, Row, StatusReporter
 from edge_node.sources.port import Source
 from edge_node.spool import Spool
@@ -28,7 +28,7 @@ from edge_node.tally import LatencyTally
 from vibro.assets import Machine
 from vibro.bundle import Bundle
 from vibro.faults import Severity
-from vibro.features import MachineFeatures
+from vibro.features.stream import MachineFeatures
 from vibro.records import LIVE, TOPIC_OF, Clip, Event, Health, Origin, Record, RecordId, SampleBlock
 from vibro.wire import encode
 
@@ -89,6 +89,7 @@ class Node:
         self._tally = LatencyTally()
         self._clip_times: list[int] = []
         self._end = 0
+        self._rested = 0
         self._t0_ns: int | None = None
         self._last_commit_ns = self._last_heartbeat_ns = 0
         self._resume()
@@ -148,6 +149,19 @@ class Node:
         """Whether the source has ended and everything it led to is in the spool."""
         return self.source.finished and not self._outbox and not self._rows
 
+    @property
+    def bundle_version(self) -> str:
+        """Version of the bundle in use."""
+        return self._judge.bundle_version
+
+    def rest(self) -> None:
+        """Commit and say so when no sample has come for a moment: nothing waits in memory."""
+        if self._t0_ns is None or (self._rested == self._end and not self._outbox):
+            return
+        self._rested = self._end
+        self._outbox.append(self._heartbeat(self._time_of(self._end)))
+        self.commit()
+
     def use(self, bundle: Bundle) -> None:
         """Run another bundle from the next window on; everything before is committed first."""
         self.commit()
@@ -166,7 +180,7 @@ class Node:
         self._account(block)
         for cut in self._cutter.push(block):
             self._keep_clip(cut)
-        self._periodic(block)
+        self._periodic()
         return True
 
     def _judge_windows(self, batch: Any) -> int:
@@ -298,7 +312,7 @@ class Node:
 
     # -- committing ----------------------------------------------------------------------------
 
-    def _periodic(self, block: SampleBlock) -> None:
+    def _periodic(self) -> None:
         now_ns, reporting = self._time_of(self._end), self.config.reporting
         if now_ns - self._last_heartbeat_ns >= _ns(reporting.heartbeat_s):
             self._outbox.append(self._heartbeat(now_ns))

@@ -35,6 +35,11 @@ class Shipper:
         self.bytes_by_kind: dict[str, int] = {}
         self.last_error = ""
 
+    @property
+    def pending(self) -> bool:
+        """Whether records wait."""
+        return bool(self._spool.peek(0))
+
     def drain(self, now_s: float, limit_bytes: int = 1_000_000) -> int:
         """Ship until the spool is empty or the transport refuses.
 

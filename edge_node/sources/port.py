@@ -7,7 +7,7 @@ as possible), or a plant clock that a demo moves on.
 
 from __future__ import annotations
 
-import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -60,6 +60,15 @@ class AsFastAsPossible:
 
 
 @dataclass(frozen=True, slots=True)
+class WallClock:
+    """Samples happen as they would in the plant."""
+
+    def until_ns(self) -> int:
+        """Return the time of day."""
+        return time.time_ns()
+
+
+@dataclass(frozen=True, slots=True)
 class PlantClock:
     """A small file that holds the instant up to which the plant has happened, in ns UTC.
 
@@ -84,7 +93,7 @@ class PlantClock:
         """Move the clock; readers see the old or the new instant, never half of it."""
         draft = self.path.with_suffix(".new")
         draft.write_text(str(until_ns), encoding="ascii")
-        os.replace(draft, self.path)
+        draft.replace(self.path)
 
 
 class Seekable:

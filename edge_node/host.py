@@ -1,0 +1,162 @@
+"""A process that runs nodes: reads their configuration, drives them, ships, and swaps bundles."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_node.config import NodeConfig, load
+from edge_node.models import BundleSlot, Notice
+from edge_node.node import Node
+from edge_node.ship import Shipper
+from edge_node.sources import open_source
+from edge_node.spool import Spool
+from vibro.assets import Machine, parse_register
+from vibro.errors import BadInputError, VibroError
+from vibro.log import EmbeddedLog
+from vibro.records import topic
+
+IDLE_S = 0.02
+MODELS_EVERY_S = 0.5
+
+
+class HostedNode:
+    """A node with what surrounds it: spool, shipper and bundle slot."""
+
+    def __init__(self, config: NodeConfig, now_ns: int) -> None:
+        self.config = config
+        self.machine = machine_of(config)
+        self._log = EmbeddedLog(config.path(config.ship.log))
+        spool = Spool(
+            config.folder / "spool.db",
+            round(config.spool.max_mb * 1e6),
+            round(config.spool.max_age_days * 86_400e9),
+        )
+        self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
+        source = open_source(config, self.machine, now_ns)
+        self.node = Node(
+            config, self.machine, source, spool, self._slot.accepted(), time.perf_counter
+        )
+        self.shipper = Shipper(
+            spool, self._log, config.node.site, config.node.id, random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
+        )
+        self._notices_read = 0
+        self._closed = False
+
+    def poll_models(self) -> None:
+        """Take over a newly announced bundle of this machine's class, if it proves good."""
+        name = topic(self.config.node.site, "models")
+        for stored in self._log.read(name, self._notices_read, 100):
+            self._notices_read = stored.offset
+            if stored.key != self.machine.machine_class:
+                continue
+            notice = Notice.parse(self.config.node.site, stored.key, stored.value)
+            if notice.version == self.node.bundle_version:
+                continue
+            bundle = self._slot.offer(notice, self.config.path(self.config.ship.bundles))
+            if bundle is not None:
+                self.node.use(bundle)
+
+    def step(self) -> bool:
+        """Process one block; when there is none, close or commit and ship."""
+        if self.node.step():
+            return True
+        if self.node.source.finished and not self._closed:
+            self.node.finish()
+            self._closed = True
+            self.shipper.drain(time.monotonic())
+            return True
+        return False
+
+    @property
+    def done(self) -> bool:
+        """Whether the source has ended and everything is shipped."""
+        return self._closed and not self.shipper.pending
+
+    def report(self) -> dict[str, Any]:
+        """What the node did, for `vibro edge run --json`."""
+        return {
+            **status(self.config),
+            "bundle": self.node.bundle_version,
+            "bundles_refused": self._slot.refused,
+            "shipped_records": self.shipper.records,
+            "shipped_bytes": self.shipper.bytes_by_kind,
+        }
+
+    def ship(self) -> None:
+        """Ship what the spool holds."""
+        self.shipper.drain(time.monotonic())
+
+    def drain(self) -> None:
+        """Commit and ship before the process ends."""
+        self.node.commit()
+        self.ship()
+
+
+def machine_of(config: NodeConfig) -> Machine:
+    """Asset record of the node's machine, from the register its configuration names."""
+    path = config.path(config.register)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(
+            f"{path}: the asset register cannot be read ({error.strerror})"
+        ) from None
+    return parse_register(text, str(path)).machine(f"{config.node.site}/{config.node.machine}")
+
+
+class Host:
+    """Runs several nodes, turn by turn, until their sources end or it is told to stop."""
+
+    def __init__(self, configs: Sequence[Path], now_ns: int) -> None:
+        self.nodes = [HostedNode(load(path), now_ns) for path in configs]
+        self.stopping = False
+
+    def run(self) -> None:
+        """Run until every source has ended or `stopping` is set; then drain."""
+        models_at = 0.0
+        while not self.stopping and not all(n.done for n in self.nodes):
+            now = time.monotonic()
+            if now >= models_at:
+                models_at = now + MODELS_EVERY_S
+                for hosted in self.nodes:
+                    hosted.poll_models()
+            # No short cut: every node gets its turn.
+            busy = [hosted.step() for hosted in self.nodes]
+            for hosted in self.nodes:
+                hosted.ship()
+            if not any(busy):
+                self._idle()
+        for hosted in self.nodes:
+            hosted.drain()
+
+    def _idle(self) -> None:
+        for hosted in self.nodes:
+            hosted.node.rest()
+            hosted.ship()
+        time.sleep(IDLE_S)
+
+
+def status(config: NodeConfig) -> dict[str, Any]:
+    """What a node's files say of it, without disturbing it."""
+    spool_file = config.folder / "spool.db"
+    if not spool_file.exists():
+        raise VibroError(f"node {config.node.id} has never run: {spool_file} does not exist")
+    spool = Spool(spool_file, 2**62, 2**62)
+    held = spool.checkpoint()
+    state = json.loads(held) if held else {}
+    result = {
+        "node": config.node.id,
+        "machine": f"{config.node.site}/{config.node.machine}",
+        "samples": {k: state.get("counters", {}).get(k, 0) for k in ("seen", "processed", "lost")},
+        "state": state.get("judge", {}).get("state"),
+        "spool_bytes": spool.size_bytes(),
+        "produced": {f"{k}/{lane}": n for (k, lane), n in spool.produced().items()},
+        "given_up": {k: {"records": n, "bytes": b} for k, (n, b) in spool.given_up().items()},
+    }
+    spool.close()
+    return result

@@ -1,0 +1,104 @@
+"""`vibro edge`: check, run and inspect edge nodes."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vibro.cli.main import echo_json
+
+CONFIGS = click.argument(
+    "configs",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="NODE.TOML...",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+
+
+@click.group()
+def command() -> None:
+    """Write, check, run and inspect edge nodes."""
+
+
+@command.command()
+def sample() -> None:
+    """Print a commented configuration with every option at its default."""
+    from edge_node.config import sample_config  # noqa: PLC0415
+
+    click.echo(sample_config(), nl=False)
+
+
+@command.command()
+@CONFIGS
+@JSON
+def check(configs: tuple[Path, ...], as_json: bool) -> None:
+    """Check configurations and the registers they name; report all mistakes."""
+    from edge_node.config import load  # noqa: PLC0415
+    from edge_node.host import machine_of  # noqa: PLC0415
+    from vibro.errors import BadInputError  # noqa: PLC0415
+
+    found: list[dict[str, Any]] = []
+    for path in configs:
+        try:
+            config = load(path)
+            machine = machine_of(config)
+            found.append(
+                {"file": str(path), "ok": True, "node": config.node.id, "machine": machine.path}
+            )
+        except BadInputError as error:
+            found.append({"file": str(path), "ok": False, "mistakes": str(error)})
+    if as_json:
+        echo_json(found)
+    else:
+        for item in found:
+            what = f"node {item['node']}, machine {item['machine']}" if item["ok"] else ""
+            click.echo(f"{item['file']}: ok, {what}" if item["ok"] else item["mistakes"])
+    if not all(item["ok"] for item in found):
+        raise click.exceptions.Exit(2)
+
+
+@command.command()
+@CONFIGS
+@JSON
+def run(configs: tuple[Path, ...], as_json: bool) -> None:
+    """Run one or more nodes in this process until their sources end, or SIGTERM or Ctrl-C."""
+    from edge_node.host import Host  # noqa: PLC0415
+
+    host = Host(configs, time.time_ns())
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        host.stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    host.run()
+    if as_json:
+        echo_json([hosted.report() for hosted in host.nodes])
+
+
+@command.command()
+@CONFIGS
+@JSON
+def status(configs: tuple[Path, ...], as_json: bool) -> None:
+    """Show what nodes have done and what waits in their spools."""
+    from edge_node.config import load  # noqa: PLC0415
+    from edge_node.host import status as status_of  # noqa: PLC0415
+
+    found = [status_of(load(path)) for path in configs]
+    if as_json:
+        echo_json(found)
+        return
+    for s in found:
+        samples = s["samples"]
+        click.echo(
+            f"{s['node']}: {s['machine']} {s['state']}, samples {samples['seen']} seen "
+            f"= {samples['processed']} processed + {samples['lost']} lost, "
+            f"spool {s['spool_bytes']} bytes"
+        )
