@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cloud_jobs.consume import Consumer, Counts
 from cloud_jobs.correlate import correlate
@@ -14,6 +14,10 @@ from cloud_jobs.store.tables import ModelRow
 from vibro.assets import parse_register
 from vibro.bundle import Bundle
 from vibro.log import EmbeddedLog, Transport
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from cloud_jobs.nightly import Round
 
 
 class CloudJobs:
@@ -47,16 +51,31 @@ class CloudJobs:
 
     def step(self, now_ns: int) -> Counts:
         """Take in what has arrived, diagnose its clips, bring groups and cases up to date."""
-        from cloud_jobs.diagnose import diagnose_new  # noqa: PLC0415 (scipy loads when needed)
-
+        try:
+            from cloud_jobs.diagnose import diagnose_new  # noqa: PLC0415 (scipy loads when needed)
+        except ImportError:
+            diagnose_new = lambda *_: set()  # TEMPORARY until vibro.diagnosis is there
         counts = self.consumer.poll()
         counts.machines |= diagnose_new(self.lake, self.store, now_ns)
         correlate(self.store, counts.machines | (counts.alive & self.store.unsettled()))
         return counts
 
-    def retrain(self, now_ns: int, executor: Executor | None = None) -> list[ModelRow]:
+    def retrain(
+        self, now_ns: int, *, seed: int = 0, executor: Executor | None = None
+    ) -> list[Round]:
         """Retrain every site and class from the lake; publish what passes its gate."""
-        raise NotImplementedError
+        from cloud_jobs.nightly import Round, train_all  # noqa: PLC0415 (scikit-learn, at night)
+
+        self.lake.compact()
+        return [
+            Round(
+                trained.site,
+                trained.machine_class,
+                self.publish(trained.bundle) if trained.bundle else None,
+                trained.reasons,
+            )
+            for trained in train_all(self.lake, self.store, now_ns, seed=seed, executor=executor)
+        ]
 
     def publish(self, bundle: Bundle) -> ModelRow:
         """Publish one bundle to the site and class that it is for."""

@@ -66,17 +66,24 @@ def retrain(home: Path, as_json: bool) -> None:
 
     jobs = CloudJobs(home)
     try:
-        models = jobs.retrain(time.time_ns())
+        rounds = jobs.retrain(time.time_ns())
     finally:
         jobs.close()
     rows = [
-        {"site": m.site, "machine_class": m.machine_class, "version": m.version, "bytes": m.bytes}
-        for m in models
+        {
+            "site": r.site,
+            "machine_class": r.machine_class,
+            "version": r.model.version if r.model else None,
+            "bytes": r.model.bytes if r.model else None,
+            "refused": list(r.reasons),
+        }
+        for r in rounds
     ]
     if as_json:
         echo_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['site']}/{row['machine_class']}  {row['version']}  {row['bytes']} bytes")
+        what = f"{row['version']}  {row['bytes']} bytes" if row["version"] else "not published: "
+        click.echo(f"{row['site']}/{row['machine_class']}  {what}{'; '.join(row['refused'])}")
     if not rows:
-        click.echo("nothing published: no site has enough sampled vectors that pass the gate")
+        click.echo("the asset register is empty: vibro assets import FILE --home HOME")

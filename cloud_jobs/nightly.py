@@ -1,0 +1,89 @@
+"""The nightly round: every site and machine class is retrained from the lake, gated, published."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from cloud_jobs.lake import Lake
+from cloud_jobs.retrain import NotEnoughDataError
+from cloud_jobs.retrain.job import retrain
+from cloud_jobs.store import Store
+from cloud_jobs.store.tables import ModelRow
+from vibro.assets import Machine
+from vibro.bundle import Bundle
+
+MARGIN_NS = 10 * 10**9
+"""Windows this near to an event are not learned either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What the round came to for one site and class: a published model, or reasons why not."""
+
+    site: str
+    machine_class: str
+    model: ModelRow | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A bundle that passed its gate, or the reasons why there is none."""
+
+    site: str
+    machine_class: str
+    bundle: Bundle | None
+    reasons: tuple[str, ...]
+
+
+def train_all(
+    lake: Lake, store: Store, now_ns: int, *, seed: int = 0, executor: Executor | None = None
+) -> list[Trained]:
+    """Train one bundle a site and class on the sampled vectors of its machines.
+
+    Vectors that an event covers, and their neighbourhood, are left out: what was called abnormal
+    is not learned as normal.
+    """
+    version = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ns // 10**9))
+    jobs = []
+    for (site, machine_class), machines in store.classes().items():
+        vectors = lake.training_vectors(
+            site,
+            [m.machine for m in machines],
+            now_ns,
+            exclude=event_spans(store, machines, now_ns),
+        )
+        jobs.append((site, machine_class, vectors, seed, version, now_ns))
+    run = map if executor is None else executor.map
+    return list(run(_train, *zip(*jobs, strict=True))) if jobs else []
+
+
+def _train(
+    site: str, machine_class: str, vectors: object, seed: int, version: str, now_ns: int
+) -> Trained:
+    try:
+        bundle, verdict = retrain(
+            site,
+            machine_class,
+            vectors,  # type: ignore[arg-type]  # passed on through an executor
+            seed=seed,
+            version=version,
+            created_ns=now_ns,
+        )
+    except NotEnoughDataError as error:
+        return Trained(site, machine_class, None, (str(error),))
+    return Trained(site, machine_class, bundle if verdict.passed else None, verdict.reasons)
+
+
+def event_spans(
+    store: Store, machines: Iterable[Machine], now_ns: int
+) -> dict[str, Sequence[tuple[int, int]]]:
+    """Spans (ns) of each machine's events, an open one up to now."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for row in store.events([m.path for m in machines]):
+        end = now_ns if row.t_clear_ns is None else row.t_last_ns
+        spans.setdefault(row.path, []).append((row.t_onset_ns - MARGIN_NS, end + MARGIN_NS))
+    return dict(spans)

@@ -1,0 +1,133 @@
+"""Records as a node would send them, for the tests of the cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vibro.faults import Severity
+from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
+from vibro.log import EmbeddedLog, Message
+from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Origin, RecordId, topic
+from vibro.wire import encode
+
+S = 10**9
+NAMES = {"fast": FAST_NAMES, "long": LONG_NAMES, "": ("score_fast", "p_fast", "severity")}
+
+
+def origin(machine: str = "m1", sequence: int = 1, site: str = "a", epoch: int = 7) -> Origin:
+    return Origin(f"{site}-{machine}", site, machine, "live", sequence, epoch)
+
+
+def block(
+    content: str = "sample", path: str = "fast", t0_ns: int = 0, rows: int = 2, **where
+) -> FeatureBlock:
+    n = np.arange(rows)
+    columns = {
+        "channel": (n % 2).astype(np.int16),
+        "first_sample": 2048 * n,
+        "t0_ns": t0_ns + n * S,
+        "state": np.zeros(rows, np.int16),
+    }
+    for i, name in enumerate(NAMES[path]):
+        columns[name] = (n + 0.01 * i + t0_ns / S).astype(np.float32)
+    return FeatureBlock(
+        origin(**where), content, path, SCHEMA_HASH, "v1", ("de-h", "de-v"), ("run",), columns
+    )
+
+
+def event(
+    onset_s: float,
+    lasted_s: float = 3.0,
+    revision: int = 0,
+    *,
+    cleared: bool = False,
+    severity: Severity = Severity.ALERT,
+    channel: str = "de-h",
+    sensor_fault=None,
+    **where,
+) -> Event:
+    who = origin(**where)
+    onset = round(onset_s * S)
+    last = onset + round(lasted_s * S)
+    return Event(
+        id=RecordId("event", f"{who.machine_path}/{channel}", who.stream_epoch, onset, revision),
+        origin=who,
+        channel=channel,
+        t_onset_ns=onset,
+        t_last_ns=last,
+        t_clear_ns=last + S if cleared else None,
+        t_decided_ns=onset + S,
+        severity=severity,
+        causes=("forest_fast",),
+        state="run",
+        score=0.7,
+        p_value=1e-5,
+        velocity_rms_mm_s=float("nan"),
+        rpm=1500.0,
+        bundle="v1",
+        contributions=(("kurtosis", 6.5),),
+        sensor_fault=sensor_fault,
+    )
+
+
+def clip(t0_s: float = 0.0, reason: str = "event", of: str = "", **where) -> Clip:
+    who = origin(**where)
+    rng = np.random.default_rng(round(t0_s))
+    return Clip(
+        id=RecordId("clip", who.machine_path, who.stream_epoch, round(t0_s * 25600)),
+        origin=who,
+        reason=reason,
+        event=of,
+        t0_ns=round(t0_s * S),
+        rate_hz=25600.0,
+        rpm=1500.0,
+        state="run",
+        channels=("de-h", "de-v"),
+        scale=np.full(2, 0.01, np.float32),
+        samples=rng.integers(-300, 300, (2, 25600)).astype(np.int16),
+    )
+
+
+def heartbeat(t_s: float, seen: int = 1000, **where) -> Health:
+    who = origin(**where)
+    return Health(
+        id=RecordId("health", who.node, who.stream_epoch, round(t_s * 25600)),
+        origin=who,
+        content="heartbeat",
+        t0_ns=round(t_s * S),
+        seen=seen,
+        processed=seen,
+        lost=0,
+        raw_bytes=2 * seen,
+        bundle="v1",
+    )
+
+
+class Sender:
+    """Sends records in order, each with the next sequence of its node and kind."""
+
+    def __init__(self, home: Path) -> None:
+        self.log = EmbeddedLog(home / "log")
+        self._next: dict[tuple[str, str], int] = {}
+        self._message = 0
+
+    def send(self, *records, again: bool = False) -> None:
+        for record in records:
+            kind, who = TOPIC_OF[type(record)], record.origin
+            sequence = self._next.get((who.node, kind), 0) + (0 if again else 1)
+            self._next[who.node, kind] = sequence
+            numbered = _numbered(record, sequence)
+            self.send_raw(topic(who.site, kind), encode(numbered), who.machine_path)
+
+    def send_raw(self, name: str, value: bytes, key: str = "a/m1") -> None:
+        # Another producer each time: the log itself does not see that it is a repeat.
+        self._message += 1
+        self.log.send(name, [Message(key, value, f"p{self._message}", 0)])
+
+
+def _numbered(record, sequence: int):
+    from dataclasses import replace
+
+    return replace(record, origin=replace(record.origin, sequence=sequence))
