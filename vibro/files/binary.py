@@ -1,0 +1,170 @@
+"""Binary formats: wav, npy with its sidecar, tdms, parquet and uff58."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vibro.errors import BadInputError, MissingExtraError
+from vibro.files.raw import Raw
+
+
+def read_wav(path: Path) -> Raw:
+    """Read PCM (8 to 32 bit) or IEEE float RIFF; full scale is 1.0."""
+    data = path.read_bytes()
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise BadInputError(f"{path}: is not a WAV file (its RIFF header is missing)")
+    chunks = _riff_chunks(data)
+    if "fmt " not in chunks or "data" not in chunks or len(chunks["fmt "]) < 16:
+        raise BadInputError(f"{path}: is a WAV file without its fmt or data chunk; it is torn")
+    tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunks["fmt "])
+    if tag == 0xFFFE and len(chunks["fmt "]) >= 26:
+        (tag,) = struct.unpack_from("<H", chunks["fmt "], 24)
+    if not channels or not rate or (tag, bits) not in _WAV:
+        raise BadInputError(f"{path}: WAV encoding {tag} with {bits} bits cannot be read")
+    samples = _WAV[tag, bits](chunks["data"])
+    frames = samples.size // channels
+    table = samples[: frames * channels].reshape(frames, channels).T
+    return Raw(table, tuple(f"ch{i + 1}" for i in range(channels)), float(rate), units="")
+
+
+def _riff_chunks(data: bytes) -> dict[str, bytes]:
+    chunks: dict[str, bytes] = {}
+    at = 12
+    while at + 8 <= len(data):
+        name = data[at : at + 4].decode("latin-1")
+        (size,) = struct.unpack_from("<I", data, at + 4)
+        chunks.setdefault(name, data[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2
+    return chunks
+
+
+def _pcm24(data: bytes) -> Any:
+    whole = np.frombuffer(data[: len(data) // 3 * 3], np.uint8).reshape(-1, 3).astype(np.int32)
+    value = whole[:, 0] | whole[:, 1] << 8 | whole[:, 2] << 16
+    return (value - (value >> 23 << 24)) / 2.0**23
+
+
+def _pcm(dtype: str, scale: float) -> Any:
+    size = np.dtype(dtype).itemsize
+    return lambda data: np.frombuffer(data[: len(data) // size * size], dtype) / scale
+
+
+_WAV = {
+    (1, 8): lambda data: (np.frombuffer(data, np.uint8) - 128.0) / 128.0,
+    (1, 16): _pcm("<i2", 2.0**15),
+    (1, 24): _pcm24,
+    (1, 32): _pcm("<i4", 2.0**31),
+    (3, 32): _pcm("<f4", 1.0),
+    (3, 64): _pcm("<f8", 1.0),
+}
+
+
+def read_npy(path: Path) -> Raw:
+    """Read a NumPy array, (channels, n) or (n,), and ``NAME.json`` beside it where there is one."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except Exception as error:
+        raise BadInputError(f"{path}: is not a NumPy .npy file ({type(error).__name__})") from None
+    if (
+        not isinstance(array, np.ndarray)
+        or array.dtype.kind not in "fiu"
+        or array.ndim not in (1, 2)
+    ):
+        raise BadInputError(f"{path}: does not hold one array of numbers with 1 or 2 dimensions")
+    table = np.atleast_2d(array).astype(np.float64 if array.dtype == np.float64 else np.float32)
+    table = table if table.shape[1] >= table.shape[0] else table.T
+    facts: dict[str, Any] = {}
+    sidecar = path.with_suffix(".json")
+    if sidecar.exists():
+        try:
+            facts = json.loads(sidecar.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BadInputError(f"{sidecar}: is not JSON ({error})") from None
+    names = tuple(facts.get("names") or (f"ch{i + 1}" for i in range(len(table))))
+    if len(names) != len(table):
+        raise BadInputError(f"{sidecar}: names {len(names)} channels, the array has {len(table)}")
+    nan = float("nan")
+    return Raw(
+        table,
+        names,
+        float(facts.get("rate_hz") or nan),
+        float(facts.get("rpm") or nan),
+        str(facts.get("units", "")),
+    )
+
+
+def read_tdms(path: Path) -> Raw:
+    """Read all waveform channels of one length of a TDMS file; wf_increment gives the rate."""
+    try:
+        from nptdms import TdmsFile  # noqa: PLC0415
+    except ImportError:
+        raise MissingExtraError("reading TDMS", "edge") from None
+    try:
+        channels = [c for g in TdmsFile.read(path).groups() for c in g.channels() if len(c)]
+        steps = [c.properties.get("wf_increment") for c in channels]
+        rows = [np.asarray(c[:], np.float64) for c in channels]
+    except Exception as error:
+        raise BadInputError(f"{path}: is not a whole TDMS file ({type(error).__name__})") from None
+    if not rows:
+        raise BadInputError(f"{path}: holds no channel with samples")
+    keep = [i for i, r in enumerate(rows) if len(r) == max(map(len, rows))]
+    step = steps[keep[0]]
+    units = str(channels[keep[0]].properties.get("unit_string", ""))
+    names = tuple(channels[i].name for i in keep)
+    rate = 1.0 / float(step) if step else float("nan")
+    return Raw(np.stack([rows[i] for i in keep]), names, rate, units=units)
+
+
+def read_parquet(path: Path) -> Raw:
+    """Read the numeric columns of a Parquet file."""
+    try:
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        raise MissingExtraError("reading Parquet", "cloud") from None
+    try:
+        table = pq.read_table(path)
+        columns = {
+            n: np.asarray(table[n].to_numpy(), np.float64)
+            for n in table.column_names
+            if str(table[n].type) in ("float", "double", "halffloat") or "int" in str(table[n].type)
+        }
+    except Exception as error:
+        raise BadInputError(
+            f"{path}: is not a whole Parquet file ({type(error).__name__})"
+        ) from None
+    if not columns:
+        raise BadInputError(f"{path}: has no column of numbers")
+    meta = {
+        k.decode(): v.decode()
+        for k, v in (table.schema.metadata or {}).items()
+        if k[:5] != b"ARROW"
+    }
+    rate = float(meta.get("rate_hz", "nan"))
+    return Raw(np.stack(list(columns.values())), tuple(columns), rate)
+
+
+def read_uff(path: Path) -> Raw:
+    """Read time responses (function type 1) of a universal file, data set 58."""
+    try:
+        import pyuff  # noqa: PLC0415
+    except ImportError:
+        raise MissingExtraError("reading universal files", "cloud") from None
+    try:
+        found = pyuff.UFF(str(path)).read_sets()
+        sets = [found] if isinstance(found, dict) else list(found)
+        times = [s for s in sets if s.get("type") == 58 and s.get("func_type") == 1]
+        rows = [np.real(np.asarray(s["data"])) for s in times]
+        step = float(times[0]["abscissa_inc"]) if times else 0.0
+    except Exception as error:
+        raise BadInputError(
+            f"{path}: is not a whole universal file ({type(error).__name__})"
+        ) from None
+    if not rows or len({len(r) for r in rows}) != 1:
+        raise BadInputError(f"{path}: holds no time responses (data set 58) of one length")
+    names = tuple(str(s.get("id1") or f"ch{i + 1}") for i, s in enumerate(times))
+    return Raw(np.stack(rows), names, 1.0 / step if step > 0 else float("nan"))
