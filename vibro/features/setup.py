@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from vibro.errors import BadInputError
+from vibro.kinematics import LineOrders
 
-NAN = math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class LineOrders:
-    """Characteristic frequencies as multiples of the reference shaft's speed; NaN = unknown."""
-
-    shaft: float = 1.0
-    bpfo: float = NAN
-    bpfi: float = NAN
-    bsf2: float = NAN
-    ftf: float = NAN
-    gear_mesh: float = NAN
-    gear_shafts: tuple[float, ...] = ()
-    blade_pass: float = NAN
+__all__ = ["ChannelSetup", "LineOrders", "default_band"]
 
 
 def default_band(rate_hz: float) -> tuple[float, float]:

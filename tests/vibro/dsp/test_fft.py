@@ -1,0 +1,85 @@
+"""FFT kernels against numpy in float64, and the laws a transform obeys."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import config
+
+from vibro.dsp.fft import cfft, complex_plan, real_plan, rfft, size_of
+from vibro.errors import BadInputError
+
+REAL = (64, 128, 256, 512) if config.DISABLE_JIT else tuple(2**k for k in range(6, 18))
+COMPLEX = (32, 64, 128, 256) if config.DISABLE_JIT else (32, 64, 128, 256, 512, 1024, 2048)
+LARGEST_ERROR = 4e-7
+
+
+def transform(x):
+    out = np.full(len(x) + 2, np.nan, np.float32)
+    rfft(np.asarray(x, np.float32), real_plan(len(x)), out)
+    return out.view(np.complex64)
+
+
+def signals(n):
+    rng = np.random.default_rng(n)
+    t = np.arange(n)
+    yield rng.standard_normal(n)
+    yield np.sin(2 * np.pi * 5 * t / n) + 1e-3 * np.cos(2 * np.pi * 20.3 * t / n)
+    yield (t == n // 3).astype(float)
+    yield np.ones(n)
+    yield np.clip(3 * rng.standard_normal(n), -1, 1)
+
+
+@pytest.mark.parametrize("n", REAL)
+def test_real_transform_agrees_with_float64(n):
+    for x in signals(n):
+        expected = np.fft.rfft(np.asarray(x, np.float32).astype(np.float64))
+        assert np.abs(transform(x) - expected).max() <= LARGEST_ERROR * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("n", COMPLEX)
+def test_complex_transform_agrees_with_float64(n):
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal(2 * n).astype(np.float32)
+    out = np.empty(2 * n, np.float32)
+    cfft(x, complex_plan(n), out)
+    expected = np.fft.fft(x.view(np.complex64).astype(np.complex128))
+    assert np.abs(out.view(np.complex64) - expected).max() <= LARGEST_ERROR * np.abs(expected).max()
+
+
+def test_energy_is_kept():
+    x = np.random.default_rng(1).standard_normal(256)
+    bins = np.abs(transform(x).astype(np.complex128)) ** 2
+    assert (2 * bins.sum() - bins[0] - bins[-1]) / 256 == pytest.approx(np.sum(x**2), rel=1e-5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(bin_=st.integers(1, 31), phase=st.floats(0, 6.28), amplitude=st.floats(1e-3, 1e3))
+def test_a_tone_is_one_bin(bin_, phase, amplitude):
+    t = np.arange(64)
+    bins = transform(amplitude * np.cos(2 * np.pi * bin_ * t / 64 + phase))
+    assert bins[bin_] == pytest.approx(32 * amplitude * np.exp(1j * phase), rel=1e-5)
+    assert np.abs(np.delete(bins, bin_)).max() < 1e-4 * amplitude
+
+
+def test_input_is_not_changed_and_nan_is_seen():
+    x = np.random.default_rng(2).standard_normal(64).astype(np.float32)
+    before = x.copy()
+    transform(x)
+    np.testing.assert_array_equal(x, before)
+    x[7] = np.nan
+    assert np.isnan(transform(x)).all()
+
+
+@pytest.mark.parametrize("n", [0, 3, 100, -4])
+def test_other_lengths_are_refused(n):
+    with pytest.raises(BadInputError, match="power of two"):
+        size_of(n)
+
+
+@pytest.mark.parametrize("n", [16, 131072])
+def test_lengths_outside_the_range_are_refused(n):
+    with pytest.raises(BadInputError, match="outside"):
+        complex_plan(n)
