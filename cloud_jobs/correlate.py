@@ -41,12 +41,12 @@ def correlate(
     sites = sorted({m.split("/")[0] for m in machines})
     if not sites:
         return
-    alive = store.heard_until()
+    alive, known = store.heard_until(), _sites(store)
     groups: list[Group] = []
     cases: list[Case] = []
     for site in sites:
         facts = [event_fact(row, alive) for row in store.events(site=site)]
-        common = common_causes(facts, cause_rules)
+        common = common_causes(facts, cause_rules, known)
         groups += common
         cases += _site_cases(store, facts, common, case_rules)
     with store.transaction() as session:
@@ -55,6 +55,13 @@ def correlate(
     shared = shared_faults(_fault_facts(store))
     with store.transaction() as session:
         _replace_groups(session, shared, SHARED_FAULT, None)
+
+
+def _sites(store: Store) -> dict[str, list[str]]:
+    sites: dict[str, list[str]] = {}
+    for machine in store.machines().values():
+        sites.setdefault(machine.site, []).append(machine.path)
+    return sites
 
 
 def _site_cases(
@@ -92,6 +99,7 @@ def event_fact(row: EventRow, alive: Mapping[str, int]) -> EventFact:
         t_detected_ns=row.t_detected_ns,
         severity=Severity(row.severity),
         sensor_fault=Fault(row.sensor_fault) if row.sensor_fault else None,
+        grown_ns=tuple(row.grown_ns),
     )
 
 

@@ -17,6 +17,7 @@ from vibro.log import EmbeddedLog, Transport
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
     from cloud_jobs.nightly import Round
 
 

@@ -30,6 +30,8 @@ class EventFact:
     t_detected_ns: int
     severity: Severity
     sensor_fault: Fault | None = None
+    grown_ns: tuple[int, ...] = ()
+    """When revisions said that it had grown."""
 
     @property
     def site(self) -> str:
@@ -86,7 +88,7 @@ class CommonCauseRules:
     Attributes
     ----------
     window_s : float
-        Most time between the first and the last onset. Default 5 s: one long window and a little.
+        Most time between the first and the last sign. Default 5 s: one long window and a little.
     min_machines : int
         Least number of machines of one site. Default 3.
     short_s : float
@@ -98,15 +100,35 @@ class CommonCauseRules:
     short_s: float = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """An event's onset, or the instant at which it grew."""
+
+    t_ns: int
+    event: EventFact
+    onset: bool
+
+
+_RULES = CommonCauseRules()
+
+
 def common_causes(
-    events: Iterable[EventFact], rules: CommonCauseRules = CommonCauseRules()
+    events: Iterable[EventFact],
+    rules: CommonCauseRules = _RULES,
+    sites: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Group]:
     """Find instants at which several machines of one site became abnormal together.
+
+    Three machines with an onset within the window are enough. A machine whose event is already
+    open cannot show an onset; so with short events on two machines it is enough, too, that a third
+    machine's open event grew, or that every other machine of the site was busy with an event.
 
     Parameters
     ----------
     events : iterable of EventFact
         In any order.
+    sites : mapping of str to sequence of str, optional
+        All machines (``site/machine``) of each site; without it every onset must be seen.
 
     Returns
     -------
@@ -115,67 +137,85 @@ def common_causes(
         are explained by the cause. A long event that began with it is listed in the evidence as
         persisting and keeps speaking for itself.
     """
-    sites: dict[str, list[EventFact]] = {}
+    by_site: dict[str, list[EventFact]] = {}
     for event in events:
-        sites.setdefault(event.site, []).append(event)
+        by_site.setdefault(event.site, []).append(event)
     groups: list[Group] = []
-    for site in sorted(sites):
-        ordered = sorted(sites[site], key=lambda e: (e.t_onset_ns, e.thing))
-        for together in _together(ordered, rules):
-            groups.append(_common_cause(site, together, rules))  # noqa: PERF401
+    for site in sorted(by_site):
+        known = (sites or {}).get(site, ())
+        groups += _site_causes(site, by_site[site], known, rules)
     return groups
 
 
-def _together(events: Sequence[EventFact], rules: CommonCauseRules) -> list[list[EventFact]]:
-    """Disjoint runs of onsets within the window, each where the most machines take part."""
-    ends, machines = _window_ends(events, round(rules.window_s * 1e9))
-    found: list[list[EventFact]] = []
+def _site_causes(
+    site: str, events: Sequence[EventFact], known: Sequence[str], rules: CommonCauseRules
+) -> list[Group]:
+    """Disjoint windows of signs that qualify, each laid where the most machines take part."""
+    signs = [_Sign(e.t_onset_ns, e, onset=True) for e in events]
+    signs += [_Sign(t, e, onset=False) for e in events for t in e.grown_ns]
+    signs.sort(key=lambda s: (s.t_ns, s.event.thing))
+    ends, machines = _window_ends(signs, round(rules.window_s * 1e9))
+    found: list[Group] = []
     i = 0
-    while i < len(events):
-        if machines[i] < rules.min_machines:
-            i += 1
-            continue
+    while i < len(signs):
         best = max(range(i, ends[i]), key=lambda k: (machines[k], -k))
-        found.append(list(events[best : ends[best]]))
-        i = ends[best]
+        window = signs[best : ends[best]]
+        group = _common_cause(site, window, events, known, rules) if machines[best] > 1 else None
+        if group is not None:
+            found.append(group)
+        i = i + 1 if group is None else ends[best]
     return found
 
 
-def _window_ends(events: Sequence[EventFact], window_ns: int) -> tuple[list[int], list[int]]:
-    """For a window that opens at each onset: where it ends and how many machines it holds."""
+def _window_ends(signs: Sequence[_Sign], window_ns: int) -> tuple[list[int], list[int]]:
+    """For a window that opens at each sign: where it ends and how many machines it holds."""
     ends, machines = [], []
     inside: Counter[str] = Counter()
     end = 0
-    for start, event in enumerate(events):
-        while end < len(events) and events[end].t_onset_ns <= event.t_onset_ns + window_ns:
-            inside[events[end].machine] += 1
+    for sign in signs:
+        while end < len(signs) and signs[end].t_ns <= sign.t_ns + window_ns:
+            inside[signs[end].event.machine] += 1
             end += 1
         ends.append(end)
         machines.append(len(inside))
-        inside[events[start].machine] -= 1
-        if not inside[event.machine]:
-            del inside[events[start].machine]
+        inside[sign.event.machine] -= 1
+        if not inside[sign.event.machine]:
+            del inside[sign.event.machine]
     return ends, machines
 
 
-def _common_cause(site: str, events: Sequence[EventFact], rules: CommonCauseRules) -> Group:
-    short = [e for e in events if e.lasted_s <= rules.short_s]
-    first, last = events[0].t_onset_ns, events[-1].t_onset_ns
-    return Group(
-        COMMON_CAUSE,
-        first,
-        tuple(sorted({e.machine for e in events})),
-        {
-            "site": site,
-            "t_onset_ns": first,
-            "onset_spread_s": round((last - first) / 1e9, 3),
-            "longest_s": round(max((e.lasted_s for e in short), default=0.0), 3),
-            "t_end_ns": max((e.t_last_ns for e in short), default=last),
-            "events": len(events),
-            "persisting": sorted({e.machine for e in events} - {e.machine for e in short}),
-        },
-        tuple(e.thing for e in short),
-    )
+def _common_cause(
+    site: str,
+    window: Sequence[_Sign],
+    events: Sequence[EventFact],
+    known: Sequence[str],
+    rules: CommonCauseRules,
+) -> Group | None:
+    begun = [s.event for s in window if s.onset]
+    short = [e for e in begun if e.lasted_s <= rules.short_s]
+    onset, first = {e.machine for e in begun}, window[0].t_ns
+    part = {s.event.machine for s in window}
+    busy = {e.machine for e in events if e.t_onset_ns < first <= e.t_last_ns} - onset
+    witnesses = set(known) - busy
+    two_short = len({e.machine for e in short}) > 1
+    others_busy = len(known) >= rules.min_machines and witnesses <= onset
+    if len(onset) < rules.min_machines and not (
+        two_short and (len(part) >= rules.min_machines or others_busy)
+    ):
+        return None
+    evidence = {
+        "site": site,
+        "t_onset_ns": first,
+        "spread_s": round((window[-1].t_ns - first) / 1e9, 3),
+        "t_end_ns": max((e.t_last_ns for e in short), default=window[-1].t_ns),
+        "longest_s": round(max((e.lasted_s for e in short), default=0.0), 3),
+        "events": len(begun),
+        "grown": sorted(part - onset),
+        "busy": sorted(busy - part),
+        "persisting": sorted(onset - {e.machine for e in short}),
+    }
+    things = tuple(e.thing for e in short)
+    return Group(COMMON_CAUSE, first, tuple(sorted(part)), evidence, things)
 
 
 def shared_faults(faults: Iterable[FaultFact]) -> list[Group]:

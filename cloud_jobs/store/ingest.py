@@ -28,16 +28,19 @@ def keep_events(session: Session, events: Iterable[Event]) -> set[str]:
     changed: set[str] = set()
     for event in events:
         held = session.get(EventRow, event.id.thing)
+        grown = set(held.grown_ns) if held else set()
+        if event.id.revision > 0 and event.t_clear_ns is None:
+            grown.add(event.t_decided_ns)
+        first = min(held.t_detected_ns if held else event.t_decided_ns, event.t_decided_ns)
         if held is not None and held.revision >= event.id.revision:
-            held.t_detected_ns = min(held.t_detected_ns, event.t_decided_ns)
+            held.t_detected_ns, held.grown_ns = first, sorted(grown)
             continue
-        first = event.t_decided_ns if held is None else held.t_detected_ns
-        session.merge(_event_row(event, min(first, event.t_decided_ns)))
+        session.merge(_event_row(event, first, sorted(grown)))
         changed.add(event.origin.machine_path)
     return changed
 
 
-def _event_row(event: Event, t_detected_ns: int) -> EventRow:
+def _event_row(event: Event, t_detected_ns: int, grown_ns: list[int]) -> EventRow:
     return EventRow(
         thing=event.id.thing,
         revision=event.id.revision,
@@ -51,6 +54,7 @@ def _event_row(event: Event, t_detected_ns: int) -> EventRow:
         t_clear_ns=event.t_clear_ns,
         t_decided_ns=event.t_decided_ns,
         t_detected_ns=t_detected_ns,
+        grown_ns=grown_ns,
         severity=int(event.severity),
         causes=list(event.causes),
         state=event.state,

@@ -74,6 +74,8 @@ class EventRow(Base):
     t_decided_ns: Mapped[int]
     t_detected_ns: Mapped[int]
     """When the first revision that arrived was decided."""
+    grown_ns: Mapped[list[Any]]
+    """When later revisions were decided that said it had grown."""
     severity: Mapped[int]
     causes: Mapped[list[Any]]
     state: Mapped[str]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_shock_of_a_site_is_one_group_and_explains_its_short_events():
     assert group.kind == COMMON_CAUSE
     assert group.machines == ("a/m0", "a/m1", "a/m2", "a/m3")
     assert set(explained([group])) == {e.thing for e in events}
-    assert group.evidence["onset_spread_s"] == pytest.approx(1.2)
+    assert group.evidence["spread_s"] == pytest.approx(1.2)
     assert group.t_ns == 100 * S
 
 
@@ -42,6 +43,28 @@ def test_two_machines_or_two_sites_are_no_common_cause():
     assert common_causes([event("a/m1", 10), event("a/m2", 10, channel="x")]) == []
     assert common_causes([event("a/m1", 10), event("a/m2", 10), event("b/m3", 10)]) == []
     assert common_causes([event("a/m1", 10), event("a/m1", 10.1), event("a/m1", 10.2)]) == []
+
+
+def test_a_machine_that_is_busy_with_an_event_cannot_show_another_onset():
+    sites = {"a": ["a/m1", "a/m2", "a/m3", "a/m4"]}
+    quiet = [event("a/m1", 100), event("a/m2", 101)]
+    busy = [event("a/m3", 20, 500), event("a/m4", 30, 500)]
+    (group,) = common_causes([*quiet, *busy], sites=sites)
+    assert group.machines == ("a/m1", "a/m2")
+    assert group.evidence["busy"] == ["a/m3", "a/m4"]
+    assert set(group.events) == {e.thing for e in quiet}
+    # A fourth machine that was free and saw nothing speaks against it ...
+    assert common_causes([*quiet, busy[0]], sites=sites) == []
+    # ... unless a third one's open event grew at that instant.
+    grew = replace(busy[0], grown_ns=(102 * S,))
+    (group,) = common_causes([*quiet, grew], sites=sites)
+    assert group.machines == ("a/m1", "a/m2", "a/m3")
+    assert grew.thing not in group.events
+
+
+def test_growing_faults_are_no_common_cause():
+    faults = [event(f"a/m{i}", 20 * i, 500) for i in range(4)]
+    assert common_causes([replace(f, grown_ns=(200 * S,)) for f in faults]) == []
 
 
 def test_what_lasts_longer_than_the_shock_speaks_for_itself():
@@ -83,7 +106,7 @@ def test_groups_against_all_pairs(pairs):
     assert len(covered) == len(set(covered))
     for group in groups:
         assert len(group.machines) >= rules.min_machines
-        assert group.evidence["onset_spread_s"] <= rules.window_s
+        assert group.evidence["spread_s"] <= rules.window_s
     left = [e for e in events if e.thing not in covered]
     for trio in combinations(left, 3):
         together = max(e.t_onset_ns for e in trio) - min(e.t_onset_ns for e in trio) <= 5 * S

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("t_clear_ns", sa.BigInteger(), nullable=True),
         sa.Column("t_decided_ns", sa.BigInteger(), nullable=False),
         sa.Column("t_detected_ns", sa.BigInteger(), nullable=False),
+        sa.Column("grown_ns", sa.JSON(), nullable=False),
         sa.Column("severity", sa.BigInteger(), nullable=False),
         sa.Column("causes", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
