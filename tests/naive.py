@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 ORDERS = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10)
@@ -54,7 +56,7 @@ def fast_features(x, rate_hz, band_hz, points):
     out += [np.mean(x[1:] == x[:-1])]
     p = hann_power(d)
     edges = band_edges(rate_hz / n, n // 2)
-    out += [db(p[low:high].sum()) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    out += [db(p[low:high].sum()) for low, high in pairwise(edges)]
     f, p = np.arange(1, n // 2 + 1) * rate_hz / n, p[1:]
     share = p / p.sum()
     centre = np.sum(f * share)

@@ -1,4 +1,8 @@
-"""A float32 logarithm that vectorises: numba's own calls libm once an element."""
+"""A float32 logarithm and maximum that vectorise, as numba's own do not.
+
+Its logarithm calls libm once an element; its maximum must mind NaN, which has no place in a vector's
+order.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +34,18 @@ def ln(value):  # type: ignore[no-untyped-def] # a scalar
     z = s * s
     series = _ONE + z * (_THIRD + z * (_FIFTH + z * (_SEVENTH + z * _NINTH)))
     return _TWO * s * series + np.float32(exponent) * _LN2
+
+
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+
+
+@njit(**INLINE)
+def magnitude_bits(value):  # type: ignore[no-untyped-def] # a scalar
+    """|value| as an integer of the same order, so that a maximum of many vectorises."""
+    return np.float32(value).view(np.int32) & _MAGNITUDE
+
+
+@njit(**INLINE)
+def magnitude(bits):  # type: ignore[no-untyped-def] # a scalar
+    """Undo `magnitude_bits`."""
+    return np.int32(bits).view(np.float32)

@@ -234,20 +234,25 @@ def real_fft(x, plan, out):  # type: ignore[no-untyped-def]
     n = 1 << (len(plan.size) - 1)
     z = passes(x, plan.half)
     w, tw = plan.half.work, plan.twiddle
-    out[0] = w[z] + w[z + n]
-    out[1] = np.float32(0.0)
-    out[2 * n] = w[z] - w[z + n]
-    out[2 * n + 1] = np.float32(0.0)
-    for k in range(1, n // 2 + 1):
+    re, im = out[0], out[1]
+    re[0] = w[z] + w[z + n]
+    im[0] = np.float32(0.0)
+    re[n] = w[z] - w[z + n]
+    im[n] = np.float32(0.0)
+    # The middle bin would be written from both ends, and that would forbid vectors: it is apart.
+    middle = n // 2
+    re[middle] = w[z + middle]
+    im[middle] = -w[z + n + middle]
+    for k in range(1, middle):
         ar, ai, br, bi = w[z + k], w[z + n + k], w[z + n - k], w[z + 2 * n - k]
         er, ei = (ar + br) * _HALF, (ai - bi) * _HALF
         dr, di = (ai + bi) * _HALF, (br - ar) * _HALF
-        cr, ci = tw[k], tw[n // 2 + 1 + k]
+        cr, ci = tw[k], tw[middle + 1 + k]
         pr, pi = dr * cr - di * ci, dr * ci + di * cr
-        out[2 * k] = er + pr
-        out[2 * k + 1] = ei + pi
-        out[2 * n - 2 * k] = er - pr
-        out[2 * n - 2 * k + 1] = pi - ei
+        re[k] = er + pr
+        im[k] = ei + pi
+        re[n - k] = er - pr
+        im[n - k] = pi - ei
 
 
 @njit(**KERNEL)
@@ -260,8 +265,8 @@ def rfft(x, plan, out):  # type: ignore[no-untyped-def]
         Samples; not changed. NaN spreads to every bin.
     plan : RealPlan
         From `real_plan(n)`; its work space is overwritten.
-    out : ndarray of float32, shape (n + 2,)
-        Receives bins 0..n/2, real and imaginary parts interleaved (``out.view(complex64)``).
+    out : ndarray of float32, shape (2, n / 2 + 1)
+        Receives the real (row 0) and imaginary (row 1) parts of bins 0..n/2.
     """
     real_fft(x, plan, out)
 

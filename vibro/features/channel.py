@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from vibro.dsp.decibel import magnitude, magnitude_bits
 from vibro.dsp.decimate import decimate
 from vibro.dsp.flags import INLINE, KERNEL
 from vibro.features.fast import window_features
@@ -121,13 +122,13 @@ def _reflex(raw, cursor, grid, previous, out, row):  # type: ignore[no-untyped-d
     """
     while (cursor[BLOCK] + 1) * grid.block <= cursor[NEXT]:
         start = cursor[BLOCK] * grid.block - cursor[BASE]
-        power, peak = _0, _0
+        power, top = _0, np.int32(0)
         for i in range(start, start + grid.block):
             power += raw[i] * raw[i]
-            peak = max(peak, abs(raw[i]))
+            top = max(top, magnitude_bits(raw[i]))
         rms = np.sqrt(power / np.float32(grid.block))
         if previous != JOINED:
-            out[row, 0] = peak
+            out[row, 0] = magnitude(top)
             out[row, 1] = rms
             out[row, 2] = (rms - previous) / grid.block_s if previous >= _0 else _0
             row += 1

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from vibro.dsp.decibel import DB, ln
+from vibro.dsp.decibel import DB, ln, magnitude, magnitude_bits
 from vibro.dsp.fft import ComplexPlan, RealPlan, complex_plan, passes, real_fft, real_plan
 from vibro.dsp.flags import INLINE, KERNEL
 from vibro.features.spans import Spans, envelope_support
@@ -70,7 +70,7 @@ def fast_kit(spans: Spans) -> FastKit:
         power_scale=np.float32(16.0 / 3.0 / n / n),
         guard=m * envelope_support(n) // (2 * n),
         d=np.zeros(n, np.float32),
-        spectrum=np.zeros(n + 2, np.float32),
+        spectrum=np.zeros((2, n // 2 + 1), np.float32),
         power=np.zeros(n // 2 + 1, np.float32),
         band=np.zeros(2 * m, np.float32),
         envelope=np.zeros(m, np.float32),
@@ -84,50 +84,39 @@ def decibel(power):  # type: ignore[no-untyped-def]
 
 
 @njit(**INLINE)
-def _centre(x, n, d):  # type: ignore[no-untyped-def]
-    """Remove the mean into ``d``; return mean, share of repeats, and whether ``d`` is all zero."""
-    total, repeats = _0, _0
-    for i in range(n):
-        total += x[i]
-    for i in range(1, n):
-        repeats += _1 if x[i] == x[i - 1] else _0
-    mean = total / np.float32(n)
-    largest = _0
-    for i in range(n):
-        d[i] = x[i] - mean
-        largest = max(largest, abs(d[i]))
-    # What the rounding of the mean leaves of a constant is not a signal.
-    flat = largest <= np.float32(1e-6) * abs(mean) + np.float32(1e-12)
-    if flat:
-        for i in range(n):
-            d[i] = _0
-    return mean, repeats / np.float32(n - 1), flat
-
-
-@njit(**INLINE)
 def _shape(x, n, d, out):  # type: ignore[no-untyped-def]
-    """Time-domain features; return the mean square of ``d``."""
-    mean, repeats, flat = _centre(x, n, d)
-    m2, m3, m4, ma, mq, peak = _0, _0, _0, _0, _0, _0
+    """Time-domain features; the window less its mean goes to ``d``; return its mean square."""
+    total, repeats = _0, 0
+    origin = x[0]  # summing differences keeps the mean exact beside a large offset
+    for i in range(1, n):
+        total += x[i] - origin
+        repeats += x[i] == x[i - 1]
+    size = np.float32(n)
+    mean = origin + total / size
+    m2, m3, m4, ma, mq, top = _0, _0, _0, _0, _0, np.int32(0)
     for i in range(n):
-        v = d[i]
+        v = x[i] - mean
         a = abs(v)
         v2 = v * v
+        d[i] = v
         m2 += v2
         m3 += v2 * v
         m4 += v2 * v2
         ma += a
         mq += np.sqrt(a)
-        peak = max(peak, a)
-    size = np.float32(n)
-    m2, m3, m4, ma, mq = m2 / size, m3 / size, m4 / size, ma / size, mq / size
-    rms = np.sqrt(m2)
+        top = max(top, magnitude_bits(v))
+    peak = magnitude(top)
     for i in range(_BAND):
         out[i] = _0
     out[0] = mean
-    out[9] = repeats
-    if flat:
+    out[9] = np.float32(repeats) / np.float32(n - 1)
+    # What the rounding of the mean leaves of a constant is not a signal.
+    if peak <= np.float32(1e-6) * abs(mean) + np.float32(1e-12):
+        for i in range(n):
+            d[i] = _0
         return _0
+    m2, m3, m4, ma, mq = m2 / size, m3 / size, m4 / size, ma / size, mq / size
+    rms = np.sqrt(m2)
     out[1] = rms
     out[2] = peak
     out[3] = peak / rms
@@ -141,20 +130,21 @@ def _shape(x, n, d, out):  # type: ignore[no-untyped-def]
 
 @njit(**INLINE)
 def hann_power(spectrum, n, scale, power):  # type: ignore[no-untyped-def]
-    """One-sided Hann power spectrum from a plain interleaved spectrum; bin 0 is set to 0."""
+    """One-sided Hann power spectrum from a plain spectrum; bin 0 is set to 0."""
     half = n // 2
+    re, im = spectrum[0], spectrum[1]
     power[0] = _0
     for k in range(1, half):
-        re = _HALF * spectrum[2 * k] - _QUARTER * (spectrum[2 * k - 2] + spectrum[2 * k + 2])
-        im = _HALF * spectrum[2 * k + 1] - _QUARTER * (spectrum[2 * k - 1] + spectrum[2 * k + 3])
-        power[k] = (re * re + im * im) * scale
-    re = _HALF * (spectrum[2 * half] - spectrum[2 * half - 2])
-    power[half] = _HALF * re * re * scale
+        a = _HALF * re[k] - _QUARTER * (re[k - 1] + re[k + 1])
+        b = _HALF * im[k] - _QUARTER * (im[k - 1] + im[k + 1])
+        power[k] = (a * a + b * b) * scale
+    a = _HALF * (re[half] - re[half - 1])
+    power[half] = _HALF * a * a * scale
 
 
 @njit(**INLINE)
 def _spectrum_shape(p, half, bin_hz, out):  # type: ignore[no-untyped-def]
-    total, first, logs, entropy, top = _0, _0, _0, _0, _0
+    total, first, logs, entropy, bits = _0, _0, _0, _0, np.int32(0)
     for k in range(1, half + 1):
         v = p[k]
         level = ln(v + _TINY)
@@ -162,7 +152,7 @@ def _spectrum_shape(p, half, bin_hz, out):  # type: ignore[no-untyped-def]
         first += np.float32(k) * v
         logs += level
         entropy += v * level
-        top = max(top, v)
+        bits = max(bits, magnitude_bits(v))
     for i in range(_SPECTRUM, _ENVELOPE):
         out[i] = _0
     if total <= _TINY:
@@ -182,7 +172,7 @@ def _spectrum_shape(p, half, bin_hz, out):  # type: ignore[no-untyped-def]
     out[_SPECTRUM + 2] = fourth / (second * second)
     out[_SPECTRUM + 3] = DB * (logs / bins - ln(total / bins))
     out[_SPECTRUM + 4] = (ln(total) - entropy / total) / ln(bins)
-    out[_SPECTRUM + 5] = DB * ln(top * bins / total)
+    out[_SPECTRUM + 5] = DB * ln(magnitude(bits) * bins / total)
 
 
 @njit(**INLINE)
@@ -192,8 +182,8 @@ def _squared_envelope(kit, first, gains):  # type: ignore[no-untyped-def]
     spectrum, band, envelope = kit.spectrum, kit.band, kit.envelope
     for i in range(gains.shape[0]):
         # Conjugated: the forward transform then runs forward in time as the inverse would.
-        band[2 * i] = spectrum[2 * (first + i)] * gains[i]
-        band[2 * i + 1] = -spectrum[2 * (first + i) + 1] * gains[i]
+        band[2 * i] = spectrum[0, first + i] * gains[i]
+        band[2 * i + 1] = -spectrum[1, first + i] * gains[i]
     for i in range(2 * gains.shape[0], 2 * m):
         band[i] = _0
     z = passes(band, kit.envelope_plan)
@@ -207,12 +197,12 @@ def _squared_envelope(kit, first, gains):  # type: ignore[no-untyped-def]
 def _envelope_shape(kit, mean_square, out):  # type: ignore[no-untyped-def]
     m = 1 << len(kit.envelope_plan.size)
     guard, envelope = kit.guard, kit.envelope
-    s1, s2, top = _0, _0, _0
+    s1, s2, bits = _0, _0, np.int32(0)
     for i in range(guard, m - guard):
         e = envelope[i]
         s1 += e
         s2 += e * e
-        top = max(top, e)
+        bits = max(bits, magnitude_bits(e))
     count = np.float32(m - 2 * guard)
     mean = s1 / count
     out[_ENVELOPE] = decibel(_HALF * mean)
@@ -221,7 +211,7 @@ def _envelope_shape(kit, mean_square, out):  # type: ignore[no-untyped-def]
     if mean_square > _0 and mean > _TINY:
         out[_ENVELOPE + 1] = DB * ln(_HALF * mean / mean_square + _FLOOR)
         out[_ENVELOPE + 2] = s2 / count / (mean * mean)
-        out[_ENVELOPE + 3] = DB * ln(top / mean)
+        out[_ENVELOPE + 3] = DB * ln(magnitude(bits) / mean)
 
 
 @njit(**INLINE)

@@ -78,7 +78,10 @@ def whiten(power, count, level, floor, ridge):  # type: ignore[no-untyped-def]
     ridge[count - 1] = _0
     top = _0
     for k in range(1, count - 1):
-        ridge[k] = max(level[k - 1], level[k], level[k + 1])
+        here = level[k]
+        here = level[k - 1] if level[k - 1] > here else here
+        ridge[k] = level[k + 1] if level[k + 1] > here else here
+    for k in range(1, count - 1):
         top = max(top, ridge[k])
     return top
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from vibro.dsp.decibel import DB, ln
+from vibro.dsp.decibel import DB, ln, magnitude, magnitude_bits
 from vibro.dsp.fft import RealPlan, real_fft, real_plan
 from vibro.dsp.flags import CALLED, INLINE, KERNEL
 from vibro.features.fast import decibel, hann_power
@@ -87,7 +87,7 @@ def long_kit(spans: Spans) -> LongKit:
         decoys=np.array(DECOYS),
         velocity=(1.0 / omega2).astype(np.float32),
         d=np.zeros(n, np.float32),
-        spectrum=np.zeros(n + 2, np.float32),
+        spectrum=np.zeros((2, n // 2 + 1), np.float32),
         power=np.zeros(n // 2 + 1, np.float32),
         level=np.zeros(n // 2 + 1, np.float32),
         floor=np.zeros(n // 2 + 2, np.float32),
@@ -104,13 +104,15 @@ def _analyse(x, kit):  # type: ignore[no-untyped-def]
     """
     n = 1 << len(kit.plan.size)
     d = kit.d
-    total, m2, m4, peak = _0, _0, _0, _0
+    total, m2, m4, top = _0, _0, _0, np.int32(0)
+    origin = x[0]  # summing differences keeps the mean exact beside a large offset
     for i in range(n):
-        total += x[i]
-    mean = total / np.float32(n)
+        total += x[i] - origin
+    mean = origin + total / np.float32(n)
     for i in range(n):
         d[i] = x[i] - mean
-        peak = max(peak, abs(d[i]))
+        top = max(top, magnitude_bits(d[i]))
+    peak = magnitude(top)
     if peak <= np.float32(1e-6) * abs(mean) + np.float32(1e-12):
         peak = _0
         for i in range(n):
