@@ -31,8 +31,8 @@ def quantiles_ms(
     """Quantiles in ms over merged tallies: the upper edge of the bin that holds each level."""
     merged: dict[int, int] = {}
     for tally in tallies:
-        for k, n in tally.items():
-            merged[int(k)] = merged.get(int(k), 0) + n
+        for name, n in tally.items():
+            merged[int(name)] = merged.get(int(name), 0) + n
     total = sum(merged.values())
     result: dict[float, float | None] = {}
     for level in levels:

@@ -70,7 +70,9 @@ class ChannelPath:
         parts = text.split("/")
         if len(parts) != 3:
             raise BadInputError(f"channel path '{text}' is not site/machine/channel")
-        return cls(*(slug(p, w) for p, w in zip(parts, ("site", "machine", "channel"), strict=True)))
+        return cls(
+            *(slug(p, w) for p, w in zip(parts, ("site", "machine", "channel"), strict=True))
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -84,9 +86,7 @@ class RecordId:
     revision: int = 0
 
     def __str__(self) -> str:
-        return (
-            f"{self.kind}:{self.source}:{self.stream_epoch}:{self.first_sample}:{self.revision}"
-        )
+        return f"{self.kind}:{self.source}:{self.stream_epoch}:{self.first_sample}:{self.revision}"
 
     @property
     def thing(self) -> str:

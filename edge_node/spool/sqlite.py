@@ -161,7 +161,8 @@ class Spool:
 
     def peek(self, limit_bytes: int = 1_000_000) -> list[Spooled]:
         """Records to ship next: the live lane first, by priority, in order; at least one."""
-        batch, size = [], 0
+        batch: list[Spooled] = []
+        size = 0
         for row in self._db.execute(
             "SELECT id, kind, lane, sequence, key, value FROM record "
             "ORDER BY lane DESC, priority, id"

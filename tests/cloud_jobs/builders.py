@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,4 @@ class Sender:
 
 
 def _numbered(record, sequence: int):
-    from dataclasses import replace
-
     return replace(record, origin=replace(record.origin, sequence=sequence))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ class Register:
 
     machines: dict[str, Machine]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Machine]:
         return iter(self.machines.values())
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 import zlib
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vibro.bundle.check import check_bundle
 from vibro.bundle.model import Bundle, Geometry, PathModel, Scaling
 from vibro.errors import BadInputError
 from vibro.forest import FlatForest, Tail
@@ -74,12 +76,13 @@ def decode(content: bytes) -> Bundle:
     """
     manifest, raw = _open(content)
     try:
-        arrays = _arrays(manifest["arrays"], raw)
-        return _bundle(manifest, arrays)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        bundle = _bundle(manifest, _arrays(manifest["arrays"], raw))
+        check_bundle(bundle)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(f"bundle: its manifest is malformed ({error})") from None
+    return bundle
 
 
 def _open(content: bytes) -> tuple[dict[str, Any], bytes]:
@@ -92,9 +95,13 @@ def _open(content: bytes) -> tuple[dict[str, Any], bytes]:
     engine = zlib.decompressobj()
     try:
         body = engine.decompress(packed, MOST_BYTES)
+        if not engine.eof or engine.unused_data:
+            raise BadInputError(f"bundle: it is torn or unpacks to more than {MOST_BYTES} bytes")
         (length,) = struct.unpack_from("<I", body)
         manifest = json.loads(body[4 : 4 + length])
-    except (zlib.error, struct.error, ValueError) as error:
+    except (zlib.error, struct.error, ValueError, RecursionError) as error:
+        if isinstance(error, BadInputError):
+            raise
         raise BadInputError(f"bundle: its body is malformed ({error})") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BadInputError(
@@ -108,7 +115,7 @@ def _arrays(table: list[Any], raw: bytes) -> dict[str, NDArray[Any]]:
     for name, dtype, shape in table:
         if dtype not in _TYPES or any(not 0 <= int(s) <= MOST_BYTES for s in shape):
             raise BadInputError(f"bundle: array '{name}' has type {dtype} and shape {shape}")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(int(s) for s in shape)
         size = count * np.dtype(dtype).itemsize
         if at + size > len(raw):
             raise BadInputError(f"bundle: array '{name}' reaches beyond the end")
@@ -132,19 +139,15 @@ def _bundle(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Bundle
 
 def _path(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> PathModel:
     forest = FlatForest(
-        *(
-            arrays[f"{name}.forest.{k}"]
-            for k in ("feature", "threshold", "left", "length", "roots")
-        ),
-        int(facts["depth"]),
-        int(facts["features"]),
-        float(facts["normaliser"]),
+        feature=arrays[f"{name}.forest.feature"],
+        threshold=arrays[f"{name}.forest.threshold"],
+        left=arrays[f"{name}.forest.left"],
+        length=arrays[f"{name}.forest.length"],
+        roots=arrays[f"{name}.forest.roots"],
+        depth=int(facts["depth"]),
+        features=int(facts["features"]),
+        normaliser=float(facts["normaliser"]),
     )
-    nodes = forest.left.size
-    if nodes == 0 or forest.left.min() < 0 or forest.left.max() >= nodes:
-        raise BadInputError(f"bundle: the {name} forest points outside itself")
-    if not 0 <= forest.feature.min() <= forest.feature.max() < forest.features:
-        raise BadInputError(f"bundle: the {name} forest reads features that do not exist")
     tails = {
         key: Tail(arrays[f"{name}.{key}.knots"], arrays[f"{name}.{key}.p"], *facts[key])
         for key in ("score", "radius")

@@ -1,7 +1,7 @@
 """A float32 logarithm and maximum that vectorise, as numba's own do not.
 
-Its logarithm calls libm once an element; its maximum must mind NaN, which has no place in a vector's
-order.
+Its logarithm calls libm once an element; its maximum must mind NaN, which has no place in a
+vector's order.
 """
 
 from __future__ import annotations

@@ -79,8 +79,9 @@ def whiten(power, count, level, floor, ridge):  # type: ignore[no-untyped-def]
     top = _0
     for k in range(1, count - 1):
         here = level[k]
-        here = level[k - 1] if level[k - 1] > here else here
-        ridge[k] = level[k + 1] if level[k + 1] > here else here
+        # Not max(): numba's would mind NaN, and the loop would not vectorise.
+        here = level[k - 1] if level[k - 1] > here else here  # noqa: FURB136
+        ridge[k] = level[k + 1] if level[k + 1] > here else here  # noqa: FURB136
     for k in range(1, count - 1):
         top = max(top, ridge[k])
     return top

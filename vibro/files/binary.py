@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vibro.errors import BadInputError, MissingExtraError
 from vibro.files.raw import Raw
@@ -76,7 +77,9 @@ def read_npy(path: Path) -> Raw:
         or array.ndim not in (1, 2)
     ):
         raise BadInputError(f"{path}: does not hold one array of numbers with 1 or 2 dimensions")
-    table = np.atleast_2d(array).astype(np.float64 if array.dtype == np.float64 else np.float32)
+    table: NDArray[np.floating] = np.atleast_2d(array).astype(
+        np.float64 if array.dtype == np.float64 else np.float32
+    )
     table = table if table.shape[1] >= table.shape[0] else table.T
     facts: dict[str, Any] = {}
     sidecar = path.with_suffix(".json")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vibro.errors import BadInputError
 from vibro.files.raw import Raw
@@ -35,7 +36,8 @@ def read_mat(path: Path) -> Raw:
     if not signals:
         raise BadInputError(f"{path}: holds no vector of at least {LEAST_SAMPLES} numbers")
     length = max(max(np.shape(v)) for v in signals.values())
-    names, rows = [], []
+    names: list[str] = []
+    rows: list[NDArray[np.float64]] = []
     for key, value in signals.items():
         table = np.atleast_2d(np.asarray(value, np.float64))
         table = table if table.shape[1] >= table.shape[0] else table.T

@@ -139,8 +139,8 @@ class EmbeddedLog:
         row = (
             self._connect(topic)
             .execute(
-                "SELECT COALESCE(SUM(LENGTH(CAST(key AS BLOB)) + LENGTH(value) + LENGTH(headers) - 2), 0)"
-                " FROM message"
+                "SELECT COALESCE(SUM(LENGTH(CAST(key AS BLOB)) + LENGTH(value) "
+                "+ LENGTH(headers) - 2), 0) FROM message"
             )
             .fetchone()
         )

@@ -131,7 +131,7 @@ class _Channel:
         self._site_key = np.uint64(seed_of(seed, machine.site, "ground"))
         self._key = np.uint64(int(rng.integers(2**62)))
         self._rate_hz = point.rate_hz
-        self._healthy = healthy(machine, point, speed.shaft_hz, rng, turn)
+        self._healthy = healthy(point, speed.shaft_hz, rng, turn)
         self._faulty = [
             (t, faulty(t.fault, point, speed.shaft_hz, t.size, rng, turn)) for t in truths
         ]

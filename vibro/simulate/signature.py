@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vibro.assets import Machine, Point
+from vibro.assets import Point
 from vibro.faults import Fault
 
 POINTS = 16384
@@ -49,7 +49,7 @@ def axis_phase(axis: str, rng: np.random.Generator) -> float:
 
 
 def healthy(
-    machine: Machine, point: Point, shaft_hz: float, rng: np.random.Generator, turn: float
+    point: Point, shaft_hz: float, rng: np.random.Generator, turn: float
 ) -> Table:
     """Waveform of a machine in good order (ISO zone A or low B).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -207,7 +208,7 @@ def _read_label(body: dict[str, Any]) -> Label:
     return Label(**body | {"origin": Origin(**body["origin"]), "fault": fault})
 
 
-_READERS = {
+_READERS: dict[str, Callable[[dict[str, Any]], Record]] = {
     "features": _read_features,
     "clip": _read_clip,
     "event": _read_event,

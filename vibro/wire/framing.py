@@ -75,7 +75,7 @@ def unframe(value: bytes) -> tuple[str, dict[str, Any]]:
     stream = io.BytesIO(value[10:])
     try:
         body = fastavro.schemaless_reader(stream, schemas()[kind], None)
-    except Exception as error:  # noqa: BLE001  (a codec may fail in any way on malformed bytes)
+    except Exception as error:  # A codec may fail in any way on malformed bytes.
         raise BadInputError(f"{kind}: body is malformed ({type(error).__name__})") from None
     if stream.read(1):
         raise BadInputError(f"{kind}: bytes follow the end of the body")
