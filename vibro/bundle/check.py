@@ -41,19 +41,18 @@ def check_bundle(bundle: Bundle) -> None:
 
 
 def _forest_problem(forest: FlatForest) -> str:
-    nodes = forest.left.size
     for name, dtype in _FOREST_TYPES.items():
         array = getattr(forest, name)
         if array.dtype != dtype or array.ndim != 1 or array.size == 0:
             return f"forest's {name} is not a vector of {np.dtype(dtype)}"
-        if name != "roots" and array.size != nodes:
-            return "forest's arrays are not of one length"
+    nodes = forest.left.size
+    if {forest.feature.size, forest.threshold.size, forest.length.size} != {nodes}:
+        return "forest's arrays are not of one length"
     # A walk goes to ``left`` or the node after it; a threshold of +inf is never exceeded.
     reach = forest.left.astype(np.int64) + (forest.threshold < np.inf)
-    if forest.left.min() < 0 or reach.max() >= nodes:
+    lowest = min(forest.left.min(), forest.roots.min())
+    if lowest < 0 or max(reach.max(), forest.roots.max()) >= nodes:
         return "forest points outside itself"
-    if forest.roots.min() < 0 or forest.roots.max() >= nodes:
-        return "forest has roots outside itself"
     if not 0 <= forest.feature.min() <= forest.feature.max() < forest.features:
         return "forest reads features that do not exist"
     if not (1 <= forest.depth <= MOST_DEPTH and 0.0 < forest.normaliser < np.inf):
