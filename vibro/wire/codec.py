@@ -24,13 +24,15 @@ _TABLES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 _KEYS = ("channel", "first_sample", "t0_ns", "state")
 _KEY_TYPES = {"channel": "int16", "first_sample": "int64", "t0_ns": "int64", "state": "int16"}
+_MOST_ERROR = 300
+"""Characters of a malformed field that an error repeats."""
 
 
 def encode(record: Record) -> bytes:
     """Serialise a record.
 
-    Columns of sampled vectors and clips are lossless; summaries and status are rounded to 8
-    mantissa bits (relative error at most 0.2 %).
+    Columns of sampled vectors, of counts and of clips are lossless; summaries and status are
+    rounded to 8 mantissa bits (relative error at most 0.2 %).
     """
     if isinstance(record, FeatureBlock):
         return frame("features", _features(record))
@@ -55,14 +57,16 @@ def decode(value: bytes) -> Record:
     kind, body = unframe(value)
     try:
         return _READERS[kind](body)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+        said = str(error)[:_MOST_ERROR]
         if isinstance(error, BadInputError):
-            raise BadInputError(f"{kind}: {error}") from None
-        raise BadInputError(f"{kind}: a field is malformed ({error})") from None
+            raise BadInputError(f"{kind}: {said}") from None
+        raise BadInputError(f"{kind}: a field is malformed ({said})") from None
 
 
 def _features(block: FeatureBlock) -> dict[str, Any]:
-    names = tuple(n for n in block.columns if n not in _KEYS)
+    counts = [n for n, c in block.columns.items() if n not in _KEYS and c.dtype.kind in "iu"]
+    names = tuple(n for n in block.columns if n not in (*_KEYS, *counts))
     matrix = (
         np.stack([block.columns[n].astype(np.float32) for n in names])
         if names
@@ -79,24 +83,30 @@ def _features(block: FeatureBlock) -> dict[str, Any]:
         "bundle": block.bundle,
         "channels": list(block.channels),
         "states": list(block.states),
-        "keys": [pack(k, block.columns[k].astype(_KEY_TYPES[k])) for k in _KEYS],
+        "keys": [
+            pack(k, block.columns[k].astype(_KEY_TYPES.get(k, "int64"))) for k in (*_KEYS, *counts)
+        ],
         "names": [] if known else list(names),
         "values": pack("values", matrix.ravel()),
     }
 
 
 def _read_features(body: dict[str, Any]) -> FeatureBlock:
-    columns = {c["name"]: unpack(c) for c in body["keys"]}
-    if set(columns) != set(_KEYS) or len({c.size for c in columns.values()}) != 1:
+    *keys, values = unpack([*body["keys"], body["values"]])
+    columns = {c["name"]: key for c, key in zip(body["keys"], keys, strict=True)}
+    if not set(columns) >= set(_KEYS) or len({c.size for c in keys}) != 1:
         raise BadInputError(f"key columns are not {', '.join(_KEYS)} of one length")
-    for key in _KEYS:
-        if columns[key].dtype.name != _KEY_TYPES[key]:
-            raise BadInputError(f"key column '{key}' is {columns[key].dtype}")
+    for key, column in columns.items():
+        if column.dtype.name != _KEY_TYPES.get(key, "int64"):
+            raise BadInputError(f"key column '{key}' is {column.dtype}")
     rows = columns["t0_ns"].size
     names = tuple(body["names"]) or _TABLES.get((body["schema_hash"], body["path"]), ())
-    values = unpack(body["values"])
-    if len(set(names)) != len(names) or values.size != len(names) * rows:
-        raise BadInputError(f"{values.size} values do not fill {len(names)} columns of {rows} rows")
+    if len({*names, *columns}) != len(names) + len(keys):
+        raise BadInputError("two columns have one name")
+    if values.size != len(names) * rows or values.dtype != np.float32:
+        raise BadInputError(
+            f"{values.size} {values.dtype} values do not fill {len(names)} columns of {rows} rows"
+        )
     _check_index(columns["channel"], len(body["channels"]), "channel")
     _check_index(columns["state"], len(body["states"]), "state")
     columns |= dict(zip(names, values.reshape(len(names), rows), strict=True))
@@ -134,7 +144,7 @@ def _clip(clip: Clip) -> dict[str, Any]:
 
 
 def _read_clip(body: dict[str, Any]) -> Clip:
-    samples = [unpack(c) for c in body["samples"]]
+    samples = unpack(body["samples"])
     if not len(samples) == len(body["channels"]) == len(body["scale"]) > 0:
         raise BadInputError("channels, scales and sample columns are not of one number")
     if len({(s.size, s.dtype) for s in samples}) != 1:

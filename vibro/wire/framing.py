@@ -23,19 +23,27 @@ KINDS = ("features", "event", "clip", "health", "label")
 @functools.cache
 def schemas() -> dict[str, Any]:
     """Parsed Avro schema of every kind."""
-    folder = files("vibro.schemas")
-    named: dict[str, Any] = {}
-    for shared in ("origin", "column"):
-        body = json.loads(folder.joinpath(f"{shared}.avsc").read_text(encoding="utf-8"))
-        fastavro.parse_schema(body, named_schemas=named)
+    shared = {f"vibro.v1.{name.capitalize()}": _load(name) for name in ("origin", "column")}
     return {
-        kind: fastavro.parse_schema(
-            json.loads(folder.joinpath(f"{kind}.avsc").read_text(encoding="utf-8")),
-            named_schemas=dict(named),
-            expand=True,
-        )
+        kind: fastavro.parse_schema(_inline(_load(kind), dict(shared)), named_schemas={})
         for kind in KINDS
     }
+
+
+def _load(name: str) -> Any:
+    path = files("vibro.schemas").joinpath(f"{name}.avsc")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _inline(schema: Any, shared: dict[str, Any]) -> Any:
+    """Put each shared record where it is first named; later uses stay names, as Avro wants it."""
+    if isinstance(schema, str) and schema in shared:
+        return _inline(shared.pop(schema), shared)
+    if isinstance(schema, dict):
+        return {key: _inline(value, shared) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_inline(value, shared) for value in schema]
+    return schema
 
 
 @functools.cache
