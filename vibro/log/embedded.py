@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from vibro.errors import BadInputError, VibroError
 from vibro.log.port import Message, Stored
@@ -60,9 +61,13 @@ class EmbeddedLog:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.executescript(_SCHEMA)
+            try:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(_SCHEMA)
+            except sqlite3.Error:
+                db.close()
+                raise
             self._open[topic] = db
         return self._open[topic]
 
@@ -102,19 +107,25 @@ class EmbeddedLog:
                 [(m.producer, taken[m.producer]) for m in messages],
             )
 
-    def read(self, topic: str, after: int, limit: int) -> list[Stored]:
-        """Messages with an offset above ``after``; none when the topic does not exist yet."""
+    def _ask(self, topic: str, query: str, *values: object) -> list[Any]:
+        """Rows of a query; none when the topic does not exist yet."""
         if not (self._folder / f"{topic}.db").exists():
             return []
         try:
-            rows = self._connect(topic).execute(
-                'SELECT "offset", key, value, headers FROM message WHERE "offset" > ? '
-                'ORDER BY "offset" LIMIT ?',
-                (after, limit),
-            )
-            return [Stored(topic, o, k, v, _parse_headers(h)) for o, k, v, h in rows]
+            return self._connect(topic).execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise VibroError(f"log topic {topic}: {error}") from None
+
+    def read(self, topic: str, after: int, limit: int) -> list[Stored]:
+        """Messages with an offset above ``after``; none when the topic does not exist yet."""
+        rows = self._ask(
+            topic,
+            'SELECT "offset", key, value, headers FROM message WHERE "offset" > ? '
+            'ORDER BY "offset" LIMIT ?',
+            after,
+            limit,
+        )
+        return [Stored(topic, o, k, v, _parse_headers(h)) for o, k, v, h in rows]
 
     def topics(self, pattern: str) -> list[str]:
         """Topics that match a shell pattern such as ``vibro.v1.*.events``."""
@@ -123,28 +134,17 @@ class EmbeddedLog:
 
     def end_offset(self, topic: str) -> int:
         """Offset of the newest message ever appended; 0 for an empty topic."""
-        if not (self._folder / f"{topic}.db").exists():
-            return 0
-        row = (
-            self._connect(topic)
-            .execute("SELECT seq FROM sqlite_sequence WHERE name = 'message'")
-            .fetchone()
-        )
-        return int(row[0]) if row else 0
+        rows = self._ask(topic, "SELECT seq FROM sqlite_sequence WHERE name = 'message'")
+        return int(rows[0][0]) if rows else 0
 
     def size_bytes(self, topic: str) -> int:
         """Bytes of keys, values and headers that a topic holds."""
-        if not (self._folder / f"{topic}.db").exists():
-            return 0
-        row = (
-            self._connect(topic)
-            .execute(
-                "SELECT COALESCE(SUM(LENGTH(CAST(key AS BLOB)) + LENGTH(value) "
-                "+ LENGTH(headers) - 2), 0) FROM message"
-            )
-            .fetchone()
+        rows = self._ask(
+            topic,
+            "SELECT COALESCE(SUM(LENGTH(CAST(key AS BLOB)) + LENGTH(value) "
+            "+ LENGTH(headers) - 2), 0) FROM message",
         )
-        return int(row[0])
+        return int(rows[0][0]) if rows else 0
 
     def commit(self, group: str, topic: str, offset: int) -> None:
         """Remember how far a group has consumed."""
@@ -157,14 +157,8 @@ class EmbeddedLog:
 
     def committed(self, group: str, topic: str) -> int:
         """Offset a group has committed; 0 before its first."""
-        if not (self._folder / f"{topic}.db").exists():
-            return 0
-        row = (
-            self._connect(topic)
-            .execute('SELECT "offset" FROM consumer WHERE name = ?', (group,))
-            .fetchone()
-        )
-        return int(row[0]) if row else 0
+        rows = self._ask(topic, 'SELECT "offset" FROM consumer WHERE name = ?', group)
+        return int(rows[0][0]) if rows else 0
 
 
 def _headers(message: Message) -> str:
