@@ -28,8 +28,10 @@ class Shipper:
     def __init__(
         self, spool: Spool, transport: Transport, site: str, node: str, rng: random.Random
     ) -> None:
-        self._spool, self._transport, self._site, self._node = spool, transport, site, node
+        self._spool, self._transport, self._site = spool, transport, site
         self._rng = rng
+        # A node whose spool was lost numbers from 0 again: to the log it is another producer.
+        self._producer = f"{node}/{spool.identity}"
         self._wait_s, self._next_try_s = 0.0, 0.0
         self.records = 0
         self.bytes_by_kind: dict[str, int] = {}
@@ -61,7 +63,7 @@ class Shipper:
                 for (kind, _), group in groupby(batch, key=lambda r: (r.kind, r.lane)):
                     records = list(group)
                     messages = [
-                        Message(r.key, r.value, f"{self._node}/{r.lane}", r.sequence)
+                        Message(r.key, r.value, f"{self._producer}/{r.lane}", r.sequence)
                         for r in records
                     ]
                     self._transport.send(topic(self._site, kind), messages)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vibro.errors import VibroError
 
@@ -24,10 +25,20 @@ CREATE TABLE IF NOT EXISTS record (
   sequence INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, t0_ns INTEGER NOT NULL,
   priority INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS record_order ON record (lane DESC, priority, id);
+CREATE INDEX IF NOT EXISTS record_least ON record (priority DESC, id);
+CREATE INDEX IF NOT EXISTS record_age ON record (t0_ns);
+CREATE TABLE IF NOT EXISTS held (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL);
+INSERT OR IGNORE INTO held SELECT 1, COALESCE(SUM(LENGTH(value)), 0) FROM record;
+CREATE TRIGGER IF NOT EXISTS record_added AFTER INSERT ON record
+  BEGIN UPDATE held SET bytes = bytes + LENGTH(NEW.value); END;
+CREATE TRIGGER IF NOT EXISTS record_gone AFTER DELETE ON record
+  BEGIN UPDATE held SET bytes = bytes - LENGTH(OLD.value); END;
 CREATE TABLE IF NOT EXISTS lane (kind TEXT, lane TEXT, sequence INTEGER NOT NULL,
   PRIMARY KEY (kind, lane)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS given_up (kind TEXT PRIMARY KEY, records INTEGER NOT NULL,
   bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
+INSERT OR IGNORE INTO identity VALUES (1, LOWER(HEX(RANDOMBLOB(6))));
 CREATE TABLE IF NOT EXISTS checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1),
   content BLOB NOT NULL);
 """
@@ -50,6 +61,7 @@ class Transaction:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._last: tuple[str, str, int] = ("", "", -1)
 
     def next_sequence(self, kind: str, lane: str) -> int:
         """Take the next sequence number of a (kind, lane); numbers start at 0 without gaps."""
@@ -93,24 +105,40 @@ class Spool:
     def __init__(self, path: Path, max_bytes: int, max_age_ns: int) -> None:
         self._path, self._max_bytes, self._max_age_ns = path, max_bytes, max_age_ns
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with self._reporting():
             self._db = sqlite3.connect(
                 path, timeout=30.0, isolation_level=None, check_same_thread=False
             )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise VibroError(f"spool {path}: {error}") from None
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(_SCHEMA)
+            except sqlite3.Error:
+                self._db.close()
+                raise
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
     @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Any failure of the disk or file is one clear error."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            torn = type(error) is sqlite3.DatabaseError
+            remedy = "; move it away and the node begins a new one" if torn else ""
+            raise VibroError(f"spool {self._path}: {error}{remedy}") from None
+
+    def _ask(self, query: str, *values: object) -> list[Any]:
+        with self._reporting():
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """All or nothing; on a full disk nothing has happened and VibroError says so."""
-        try:
+        with self._reporting():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield Transaction(self._db)
@@ -120,23 +148,22 @@ class Spool:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            raise VibroError(f"spool {self._path}: {error}") from None
 
     def _bound(self) -> None:
-        """Give up the oldest of the least important records until the bounds hold."""
-        size, newest = self._db.execute(
-            "SELECT COALESCE(SUM(LENGTH(value)), 0), COALESCE(MAX(t0_ns), 0) FROM record"
-        ).fetchone()
+        """Give up what is too old, then the oldest of the least important, until the bounds hold.
+
+        Every step of it is a look-up in an index: a commit costs the same however much waits.
+        """
         self._give_up(
-            self._db.execute(
-                "SELECT id, kind, LENGTH(value) FROM record WHERE t0_ns < ?",
-                (newest - self._max_age_ns,),
-            ).fetchall()
+            self._ask(
+                "SELECT id, kind, LENGTH(value) FROM record "
+                "WHERE t0_ns < (SELECT MAX(t0_ns) FROM record) - ?",
+                self._max_age_ns,
+            )
         )
-        if size <= self._max_bytes:
+        victims, over = [], self.size_bytes() - self._max_bytes
+        if over <= 0:
             return
-        victims, over = [], size - self._max_bytes
         for row in self._db.execute(
             "SELECT id, kind, LENGTH(value) FROM record ORDER BY priority DESC, id"
         ):
@@ -154,23 +181,29 @@ class Spool:
         )
         self._db.executemany("DELETE FROM record WHERE id = ?", [(v[0],) for v in victims])
 
+    @property
+    def identity(self) -> str:
+        """Name of this spool: its sequence numbers mean nothing beside those of another one."""
+        return str(self._ask("SELECT name FROM identity")[0][0])
+
     def checkpoint(self) -> bytes | None:
         """Return the last checkpoint, or None before the first."""
-        row = self._db.execute("SELECT content FROM checkpoint").fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._ask("SELECT content FROM checkpoint")
+        return bytes(rows[0][0]) if rows else None
 
     def peek(self, limit_bytes: int = 1_000_000) -> list[Spooled]:
         """Records to ship next: the live lane first, by priority, in order; at least one."""
         batch: list[Spooled] = []
         size = 0
-        for row in self._db.execute(
-            "SELECT id, kind, lane, sequence, key, value FROM record "
-            "ORDER BY lane DESC, priority, id"
-        ):
-            size += len(row[5])
-            if batch and size > limit_bytes:
-                break
-            batch.append(Spooled(*row))
+        with self._reporting():
+            for row in self._db.execute(
+                "SELECT id, kind, lane, sequence, key, value FROM record "
+                "ORDER BY lane DESC, priority, id"
+            ):
+                size += len(row[5])
+                if batch and size > limit_bytes:
+                    break
+                batch.append(Spooled(*row))
         return batch
 
     def acknowledge(self, ids: Iterable[int]) -> None:
@@ -190,16 +223,15 @@ class Spool:
 
     def size_bytes(self) -> int:
         """Bytes of the records that wait."""
-        row = self._db.execute("SELECT COALESCE(SUM(LENGTH(value)), 0) FROM record").fetchone()
-        return int(row[0])
+        return int(self._ask("SELECT bytes FROM held")[0][0])
 
     def produced(self) -> dict[tuple[str, str], int]:
         """Records ever appended, by (kind, lane)."""
         return {
             (kind, lane): sequence + 1
-            for kind, lane, sequence in self._db.execute("SELECT kind, lane, sequence FROM lane")
+            for kind, lane, sequence in self._ask("SELECT kind, lane, sequence FROM lane")
         }
 
     def given_up(self) -> dict[str, tuple[int, int]]:
         """Records and bytes given up, by kind."""
-        return {k: (n, b) for k, n, b in self._db.execute("SELECT * FROM given_up")}
+        return {k: (n, b) for k, n, b in self._ask("SELECT * FROM given_up")}
