@@ -73,8 +73,8 @@ def _site_cases(
     diagnoses: dict[str, list[DiagnosisFact]] = {}
     starts = {c.thing: c for m in by_machine for c in store.clips(m)}
     for row in store.diagnoses(by_machine):
-        fact = _diagnosis_fact(row, starts[row.clip])
-        diagnoses.setdefault(f"{row.site}/{row.machine}", []).append(fact)
+        found = _diagnosis_fact(row, starts[row.clip])
+        diagnoses.setdefault(f"{row.site}/{row.machine}", []).append(found)
     why = explained(common)
     return [
         case

@@ -1,0 +1,1 @@
+"""Public recordings: their catalogue, manifests and checksums, and what replays them."""

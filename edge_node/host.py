@@ -42,7 +42,11 @@ class HostedNode:
             config, self.machine, source, spool, self._slot.accepted(), time.perf_counter
         )
         self.shipper = Shipper(
-            spool, self._log, config.node.site, config.node.id, random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
+            spool,
+            self._log,
+            config.node.site,
+            config.node.id,
+            random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
         )
         self._notices_read = 0
         self._closed = False

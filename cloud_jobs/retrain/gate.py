@@ -1,4 +1,4 @@
-"""The gate: no bundle is published whose alarms are off, whose golden vectors fail, or too large."""
+"""The gate: a bundle is published only if its alarms, golden vectors and size are right."""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ def _version(engine: Engine) -> str | None:
     if not inspect(engine).has_table("alembic_version"):
         return None
     with engine.connect() as connection:
-        return connection.scalar(text("select version_num from alembic_version"))
+        version = connection.scalar(text("select version_num from alembic_version"))
+    return None if version is None else str(version)
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:

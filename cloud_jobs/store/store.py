@@ -96,7 +96,8 @@ class Store:
 
     def event(self, thing: str) -> EventRow | None:
         """One event by the id of its thing."""
-        return self._get(EventRow, thing)
+        row: EventRow | None = self._get(EventRow, thing)
+        return row
 
     def clips(
         self, machine: str = "", *, event: str = "", undiagnosed: bool = False
@@ -114,7 +115,8 @@ class Store:
 
     def clip(self, thing: str) -> ClipRow | None:
         """One clip's index row."""
-        return self._get(ClipRow, thing)
+        row: ClipRow | None = self._get(ClipRow, thing)
+        return row
 
     def commissioning_clip(self, machine: str) -> str | None:
         """Id of the clip that a machine's later clips are compared with."""
@@ -141,7 +143,8 @@ class Store:
 
     def case(self, case_id: str) -> CaseRow | None:
         """One case."""
-        return self._get(CaseRow, case_id)
+        row: CaseRow | None = self._get(CaseRow, case_id)
+        return row
 
     def case_events(self) -> dict[str, list[str]]:
         """Events (their things) of each case."""

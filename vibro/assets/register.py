@@ -109,7 +109,7 @@ _MACHINE: dict[str, Callable[[str], Any]] = {
     "rpm_max": _optional(_positive),
     "mounting": _word("rigid", "flexible", ""),
     "iso_part": _word("10816-3", "n/a"),
-    "iso_group": _optional(_whole),
+    "iso_group": _optional(lambda text: int(_word("1", "2")(text))),
 }
 _POINT: dict[str, Callable[[str], Any]] = {
     "channel": _slug,
@@ -151,21 +151,36 @@ def parse_register(text: str, origin: str) -> Register:
 
 def check_register(text: str) -> tuple[Register, list[str]]:
     """Parse a register; return what could be read and every mistake."""
-    reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), skipinitialspace=True)
-    problems = _header_problems(reader.fieldnames)
-    if problems:
-        return Register({}), problems
+    lines = io.StringIO(text.lstrip("\ufeff"), newline="")
+    reader = csv.DictReader(lines, skipinitialspace=True)
     rows: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for row in reader:
-        values = _convert(reader.line_num, row, problems)
-        if values is not None:
-            rows.setdefault(f"{values['site']}/{values['machine']}", []).append(
-                (reader.line_num, values)
-            )
+    problems: list[str] = []
+    try:
+        problems += _header_problems(reader.fieldnames)
+        if problems:
+            return Register({}), problems
+        for row in reader:
+            values = _convert(reader.line_num, row, problems)
+            if values is not None:
+                rows.setdefault(f"{values['site']}/{values['machine']}", []).append(
+                    (reader.line_num, values)
+                )
+    except csv.Error as error:
+        problems.append(f"line {reader.line_num}: is not CSV ({error})")
     machines = {path: _machine(path, group, problems) for path, group in rows.items()}
     if not machines and not problems:
         problems.append("holds no machine: one row a measuring point is needed")
-    return Register(machines), problems
+    return Register(machines), problems + _clashes(machines)
+
+
+def _clashes(machines: dict[str, Machine]) -> list[str]:
+    """Machines whose nodes would have one name: ``a-b/c`` and ``a/b-c``, or very long ones."""
+    nodes: dict[str, str] = {}
+    return [
+        f"{path}: its node would be named '{machine.node_id}' like that of {other}; rename one"
+        for path, machine in machines.items()
+        if (other := nodes.setdefault(machine.node_id, path)) != path
+    ]
 
 
 def _header_problems(header: Any) -> list[str]:
@@ -174,6 +189,7 @@ def _header_problems(header: Any) -> list[str]:
     missing = [c for c in COLUMNS if c not in header]
     extra = [str(c) for c in header if c not in COLUMNS]
     problems = [f"line 1: column '{c}' is missing" for c in missing]
+    problems += [f"line 1: column '{c}' stands twice" for c in COLUMNS if header.count(c) > 1]
     return problems + [f"line 1: column '{c}' is not known" for c in extra]
 
 
@@ -232,10 +248,7 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Bearing):
-        if find_bearing(value.name) is not None and "=" not in value.name:
-            return value.name
-        b = value
-        return f"Z={b.elements} d={b.ball_mm!r} D={b.pitch_mm!r} phi={b.contact_deg!r}"
+        return value.name if find_bearing(value.name) else value.geometry
     return repr(value) if isinstance(value, float) else str(value)
 
 

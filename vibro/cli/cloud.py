@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -69,7 +70,7 @@ def retrain(home: Path, as_json: bool) -> None:
         rounds = jobs.retrain(time.time_ns())
     finally:
         jobs.close()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "site": r.site,
             "machine_class": r.machine_class,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vibro.errors import BadInputError
@@ -78,6 +78,11 @@ class Bearing:
             bsf=self.pitch_mm / (2.0 * self.ball_mm) * (1.0 - g * g),
         )
 
+    @property
+    def geometry(self) -> str:
+        """Text that `parse` reads; it is the name of a bearing that has no other."""
+        return f"Z={self.elements} d={self.ball_mm!r} D={self.pitch_mm!r} phi={self.contact_deg!r}"
+
     @classmethod
     def parse(cls, text: str) -> Bearing:
         """Parse geometry such as ``Z=9 d=7.94 D=39.04 phi=0`` (mm, degrees; phi may be left out).
@@ -89,7 +94,7 @@ class Bearing:
         """
         parts = dict(re.findall(r"(Z|d|D|phi)\s*=\s*([-+.\deE]+)", text))
         try:
-            return cls(
+            found = cls(
                 text.strip(),
                 int(parts["Z"]),
                 float(parts["d"]),
@@ -102,3 +107,4 @@ class Bearing:
             raise BadInputError(
                 f"bearing '{text}' is not geometry: write Z=9 d=7.94 D=39.04 phi=0"
             ) from None
+        return replace(found, name=found.geometry)

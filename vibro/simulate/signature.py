@@ -48,9 +48,7 @@ def axis_phase(axis: str, rng: np.random.Generator) -> float:
     return lag + float(rng.normal(0.0, 0.06))
 
 
-def healthy(
-    point: Point, shaft_hz: float, rng: np.random.Generator, turn: float
-) -> Table:
+def healthy(point: Point, shaft_hz: float, rng: np.random.Generator, turn: float) -> Table:
     """Waveform of a machine in good order (ISO zone A or low B).
 
     ``turn`` is the angle of the residual imbalance, common to all axes of the machine.
