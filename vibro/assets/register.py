@@ -190,7 +190,12 @@ def _header_problems(header: Any) -> list[str]:
     extra = [str(c) for c in header if c not in COLUMNS]
     problems = [f"line 1: column '{c}' is missing" for c in missing]
     problems += [f"line 1: column '{c}' stands twice" for c in COLUMNS if header.count(c) > 1]
-    return problems + [f"line 1: column '{c}' is not known" for c in extra]
+    return problems + [_one_line(f"line 1: column '{c}' is not known") for c in extra]
+
+
+def _one_line(text: str) -> str:
+    """Undo line breaks that a quoted cell brought into a message."""
+    return " ".join(text.split())
 
 
 def _convert(line: int, row: dict[str, Any], problems: list[str]) -> dict[str, Any] | None:
@@ -204,7 +209,7 @@ def _convert(line: int, row: dict[str, Any], problems: list[str]) -> dict[str, A
         try:
             values[column] = convert(text)
         except ValueError as error:
-            problems.append(f"line {line}, column {column}: '{text}' {error}")
+            problems.append(_one_line(f"line {line}, column {column}: '{text}' {error}"))
     return values if len(problems) == before else None
 
 
@@ -212,8 +217,10 @@ def _machine(path: str, rows: list[tuple[int, dict[str, Any]]], problems: list[s
     first = rows[0][1]
     for line, values in rows[1:]:
         problems.extend(
-            f"line {line}, column {column}: '{values[column]}' differs from the "
-            f"'{first[column]}' that {path} has above"
+            _one_line(
+                f"line {line}, column {column}: '{values[column]}' differs from the "
+                f"'{first[column]}' that {path} has above"
+            )
             for column in _MACHINE
             if values[column] != first[column]
         )
