@@ -106,7 +106,7 @@ class ChannelDecider:
         for name, (hit, severity) in signs.items():
             held = self._hits.setdefault(name, [int(severity), n])
             held.append(int(hit))
-            del held[2 : len(held) - m]
+            del held[2 : max(2, len(held) - m)]
         return {
             name: Severity(held[0]) for name, held in self._hits.items() if sum(held[2:]) >= held[1]
         }
