@@ -65,9 +65,13 @@ def _model_problem(model: PathModel) -> str:
     width = mean.size
     if mean.shape != (width,) or matrix.shape != (width, model.forest.features - 1):
         return f"geometry of {mean.shape} and {matrix.shape} does not fit its forest"
+    if not (np.isfinite(mean).all() and np.isfinite(matrix).all()):
+        return "geometry is not finite"
     for name, scaling in model.scaling.items():
         if scaling.center.shape != (width,) or not (scaling.scale > 0.0).all():
             return f"scaling of '{name}' does not fit its geometry"
+        if not (np.isfinite(scaling.center).all() and np.isfinite(scaling.scale).all()):
+            return f"scaling of '{name}' is not finite"
     if not (_is_tail(model.score_tail) and _is_tail(model.radius_tail)):
         return "calibration does not rise"
     return ""

@@ -1,0 +1,95 @@
+"""Judging windows by a bundle: which channels, which p-values, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.vibro.bundle.bundles import bundle
+from vibro.bundle import Scorer, decode, encode
+from vibro.forest import score
+from vibro.records import ChannelPath
+
+CHANNELS = tuple(ChannelPath("harbour", "pump-1", c) for c in ("de-h", "de-v", "nde-h"))
+BUNDLE = bundle()
+ROWS = np.random.default_rng(5).standard_normal((3, 3)).astype(np.float32)
+
+
+def test_a_channel_or_state_without_a_baseline_is_not_judged():
+    scorer = Scorer(BUNDLE, CHANNELS)
+    scores, p = scorer.judge("fast", ROWS, "running")
+    assert np.isfinite(scores[:2]).all()
+    assert np.isnan([scores[2], p[2]]).all()
+    scores, p = scorer.judge("fast", ROWS, "half-load")
+    assert np.isnan(scores).all()
+    assert np.isnan(p).all()
+    assert scorer.contributions("fast", 2, ROWS[2], "running", "abc") == ()
+
+
+def test_scores_are_those_of_the_codes_and_p_values_are_bonferronis():
+    model = BUNDLE.fast
+    scores, p = Scorer(BUNDLE, CHANNELS).judge("fast", ROWS, "running")
+    for i, channel in enumerate(CHANNELS[:2]):
+        scaling = model.scaling[f"{channel}|running"]
+        z = (ROWS[i] - scaling.center) / scaling.scale
+        white = (z - model.geometry.mean) @ model.geometry.matrix
+        radius = np.sqrt(np.mean(white**2))
+        codes = np.append(white, radius).astype(np.float32)
+        assert scores[i] == score(model.forest, codes[None])[0]
+        both = [model.score_tail.p_value(scores[i]), model.radius_tail.p_value(codes[-1])]
+        assert p[i] == pytest.approx(min(1.0, 2 * min(both)), rel=1e-5)
+
+
+def test_a_channel_is_judged_alike_in_any_company():
+    alone = [
+        Scorer(BUNDLE, [c]).judge("fast", row[None], "running")
+        for c, row in zip(CHANNELS[:2], ROWS[:2], strict=True)
+    ]
+    scores, p = Scorer(BUNDLE, CHANNELS).judge("fast", ROWS, "running")
+    assert [a[0][0] for a in alone] == scores[:2].tolist()
+    assert [a[1][0] for a in alone] == p[:2].tolist()
+
+
+def test_farther_out_is_ever_less_likely():
+    """Beyond its training box the forest sees no farther; the radius does."""
+    scaling = BUNDLE.fast.scaling[f"{CHANNELS[0]}|running"]
+    p = [
+        Scorer(BUNDLE, CHANNELS[:1]).judge("fast", (scaling.center + out)[None], "running")[1][0]
+        for out in (2.0, 3.0, 4.0, 5.0)
+    ]
+    assert (np.diff(p) < 0).all()
+    assert p[-1] < 1e-12
+
+
+def test_the_feature_that_moved_is_named_first():
+    model = BUNDLE.fast
+    scaling = model.scaling[f"{CHANNELS[0]}|running"]
+    plain = replace(BUNDLE, fast=replace(model, geometry=_unwhitened(model.geometry)))
+    for moved in range(3):
+        row = scaling.center.copy()
+        row[moved] -= 9.0 * scaling.scale[moved]
+        found = Scorer(plain, CHANNELS).contributions("fast", 0, row, "running", "abc", top=2)
+        assert len(found) == 2
+        assert found[0] == ("abc"[moved], pytest.approx(-9.0, abs=0.01))
+
+
+def _unwhitened(geometry):
+    return replace(geometry, mean=np.zeros_like(geometry.mean), matrix=np.eye(3, dtype=np.float32))
+
+
+def test_contributions_share_out_the_whole_squared_radius():
+    """The shares behind the order add up: nothing of the distance is left unexplained."""
+    geometry = BUNDLE.fast.geometry
+    z = np.array([[1.0, -2.0, 0.5]], np.float32)
+    centred = z[0] - geometry.mean
+    shares = centred * (geometry.matrix @ (centred @ geometry.matrix))
+    radius = geometry.codes(z)[0, -1]
+    assert shares.sum() == pytest.approx(3 * radius**2, rel=1e-5)
+
+
+def test_a_bundle_judges_alike_after_its_journey():
+    sent = Scorer(decode(encode(BUNDLE)), CHANNELS).judge("long", ROWS[:, :2], "running")
+    here = Scorer(BUNDLE, CHANNELS).judge("long", ROWS[:, :2], "running")
+    np.testing.assert_array_equal(sent, here)
