@@ -24,7 +24,7 @@ def _mix(x: Any) -> Any:
 
 @njit(inline="always")
 def _hash(key: Any, index: Any) -> Any:
-    return _mix(key + np.uint64(index) * np.uint64(0x9E3779B97F4A7C15))
+    return _mix(key + np.uint64(np.int64(index)) * np.uint64(0x9E3779B97F4A7C15))
 
 
 @njit(inline="always")

@@ -81,7 +81,9 @@ class SimulatedMachine:
             start = frame * FRAME
             lo, hi = max(first_sample, start), min(first_sample + n, start + FRAME)
             for c, channel in enumerate(self._channels):
-                part = channel.frame(start)
+                # Hashes wrap on purpose; with the JIT off NumPy would warn of it.
+                with np.errstate(over="ignore"):
+                    part = channel.frame(start)
                 counts[c, lo - first_sample : hi - first_sample] = part[lo - start : hi - start]
             frame += 1
         span = np.array([first_sample, first_sample + n]) / self._rate_hz
@@ -132,14 +134,15 @@ class _Channel:
         self._key = np.uint64(int(rng.integers(2**62)))
         self._rate_hz = point.rate_hz
         self._healthy = healthy(point, speed.shaft_hz, rng, turn)
-        self._faulty = [
-            (t, faulty(t.fault, point, speed.shaft_hz, t.size, rng, turn)) for t in truths
-        ]
         self._poles = _resonators(point.rate_hz, rng)
         self._floor = float(rng.uniform(0.25, 0.45))
         self._force = float(rng.uniform(0.5, 0.8))
         self._slip = float(rng.uniform(0.005, 0.015))
         self._hum = float(rng.uniform(0.01, 0.04)), float(rng.uniform(0, 6.28))
+        # Drawn last: a fault leaves the machine it befalls what it was.
+        self._faulty = [
+            (t, faulty(t.fault, point, speed.shaft_hz, t.size, rng, turn)) for t in truths
+        ]
 
     def frame(self, start: int) -> NDArray[np.int16]:
         """Render the frame that begins at ``start``."""
@@ -243,7 +246,7 @@ def _spoil(signal: Floats, truth: Truth, start: int, rate_hz: float, full: float
         Fault.CLIPPING: lambda: np.clip(signal * 400.0, -full, full),
         Fault.DROPOUT: lambda: np.where((t * 3.0) % 1.0 < 0.4, 0.0, signal),
         Fault.BIAS: lambda: signal + 0.3 * full,
-        Fault.SPIKE: lambda: np.where((t * rate_hz).astype(int) % 9973 == 0, full, signal),
+        Fault.SPIKE: lambda: np.where(np.rint(t * rate_hz) % 9973 == 0, full, signal),
         Fault.DETACHED: lambda: 0.05 * signal,
     }
     return np.where(on, spoiled[truth.fault](), signal)
