@@ -81,24 +81,28 @@ def read_npy(path: Path) -> Raw:
         np.float64 if array.dtype == np.float64 else np.float32
     )
     table = table if table.shape[1] >= table.shape[0] else table.T
-    facts: dict[str, Any] = {}
     sidecar = path.with_suffix(".json")
-    if sidecar.exists():
-        try:
-            facts = json.loads(sidecar.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise BadInputError(f"{sidecar}: is not JSON ({error})") from None
-    names = tuple(facts.get("names") or (f"ch{i + 1}" for i in range(len(table))))
+    facts = _sidecar(sidecar) if sidecar.exists() else {}
+    names = facts.pop("names", None) or tuple(f"ch{i + 1}" for i in range(len(table)))
     if len(names) != len(table):
         raise BadInputError(f"{sidecar}: names {len(names)} channels, the array has {len(table)}")
-    nan = float("nan")
-    return Raw(
-        table,
-        names,
-        float(facts.get("rate_hz") or nan),
-        float(facts.get("rpm") or nan),
-        str(facts.get("units", "")),
-    )
+    return Raw(table, names, **facts)
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            "names": tuple(str(name) for name in facts.get("names") or ()),
+            "rate_hz": float(facts.get("rate_hz") or "nan"),
+            "rpm": float(facts.get("rpm") or "nan"),
+            "units": str(facts.get("units", "")),
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadInputError(
+            f"{path}: is not JSON such as "
+            f'{{"rate_hz": 25600, "names": ["de-h"], "units": "m/s2"}} ({error})'
+        ) from None
 
 
 def read_tdms(path: Path) -> Raw:
@@ -142,12 +146,11 @@ def read_parquet(path: Path) -> Raw:
         ) from None
     if not columns:
         raise BadInputError(f"{path}: has no column of numbers")
-    meta = {
-        k.decode(): v.decode()
-        for k, v in (table.schema.metadata or {}).items()
-        if k[:5] != b"ARROW"
-    }
-    rate = float(meta.get("rate_hz", "nan"))
+    said = (table.schema.metadata or {}).get(b"rate_hz", b"nan")
+    try:
+        rate = float(said)
+    except ValueError:
+        raise BadInputError(f"{path}: its rate_hz {said!r} is not a number") from None
     return Raw(np.stack(list(columns.values())), tuple(columns), rate)
 
 

@@ -47,7 +47,8 @@ def read_mat(path: Path) -> Raw:
         base = found.group(1) if found else key.split(".")[-1]
         names += [base] if len(table) == 1 else [f"{base}{i + 1}" for i in range(len(table))]
         rows.append(table)
-    lines = {k: float(v) for k, v in flat.items() if k.upper() in {"BPFO", "BPFI", "BSF", "FTF"}}
+    lines = {k: _scalar(flat, k) for k in flat if k.upper() in {"BPFO", "BPFI", "BSF", "FTF"}}
+    lines = {k: hz for k, hz in lines.items() if hz == hz}
     return Raw(np.concatenate(rows), tuple(names), _scalar(flat, "sr"), _rpm(flat), "", lines)
 
 
@@ -80,5 +81,5 @@ def _rpm(flat: dict[str, Any]) -> float:
     """CWRU's X...RPM, or a struct's shaft rate in Hz."""
     for key, value in flat.items():
         if key.upper().endswith("RPM") and np.ndim(value) == 0:
-            return float(value)
+            return _scalar({key: value}, key.split(".")[-1])
     return 60.0 * _scalar(flat, "rate")

@@ -31,9 +31,14 @@ def read_text(path: Path, delimiter: str | None) -> Raw:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise BadInputError(f"{path}: is empty")
+    if delimiter and len(delimiter) != 1:
+        raise BadInputError(f"{path}: delimiter {delimiter!r} is not one character")
     mark = delimiter or _delimiter(lines[: min(20, len(lines))])
-    names, first = _header(lines[0], mark)
-    table = _table(path, lines[first:], mark, first)
+    try:
+        names, first = _header(lines[0], mark)
+        table = _table(path, lines[first:], mark, first)
+    except csv.Error as error:
+        raise BadInputError(f"{path}: is not a table of numbers: {error}") from None
     if names and len(names) != table.shape[1]:
         raise BadInputError(
             f"{path}: its header names {len(names)} columns, its rows have {table.shape[1]}"
