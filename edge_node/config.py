@@ -56,8 +56,10 @@ class ReportingSection:
     sample_s: float = option(300.0, "s", "Interval of one full-precision vector a path.", low=1)
     heartbeat_s: float = option(60.0, "s", "Interval of the node's heartbeat.", low=1)
     clip_s: float = option(10.0, "s", "Length of a clip.", low=0.1)
-    clip_lead_s: float = option(2.0, "s", "Part of an event's clip before its onset.", low=0)
-    clip_spacing_s: float = option(3600.0, "s", "Least time between two clips of an event.", low=0)
+    clip_lead_s: float = option(2.0, "s", "Part of an event's clip before it was decided.", low=0)
+    clip_spacing_s: float = option(
+        3600.0, "s", "Least time between two clips of a machine's events.", low=0
+    )
     clips_per_day: int = option(24, "", "Most clips a day for one machine.", low=0)
     commissioning_clip_s: float = option(
         10.0, "s", "Machine time after which the commissioning clip is taken.", low=0

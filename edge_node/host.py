@@ -37,7 +37,7 @@ class HostedNode:
             round(config.spool.max_age_days * 86_400e9),
         )
         self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
-        source = open_source(config, self.machine, now_ns)
+        source = open_source(config, self.machine, _began_ns(spool) or now_ns)
         self.node = Node(
             config, self.machine, source, spool, self._slot.accepted(), time.perf_counter
         )
@@ -99,6 +99,13 @@ class HostedNode:
         """Commit and ship before the process ends."""
         self.node.commit()
         self.ship()
+
+
+def _began_ns(spool: Spool) -> int | None:
+    """When the stream began that the spool's checkpoint continues."""
+    held = spool.checkpoint()
+    began: int | None = json.loads(held)["t0_ns"] if held else None
+    return began
 
 
 def machine_of(config: NodeConfig) -> Machine:

@@ -74,7 +74,6 @@ class Node:
         self._rate_hz, self._scale = info.rate_hz, info.scale[:, None].astype(np.float32)
         self._channels = tuple(c.channel for c in info.channels)
         self._judge = Judge(machine, info)
-        self._judge.use(bundle)
         self._paths = {
             path: PathReporter(
                 path, config.node.id, _ns(reporting.summary_s), _ns(reporting.sample_s)
@@ -93,6 +92,9 @@ class Node:
         self._t0_ns: int | None = None
         self._last_commit_ns = self._last_heartbeat_ns = 0
         self._resume()
+        # After the checkpoint, which may be older than the bundle and know only its predecessor's
+        # reference.
+        self._judge.use(bundle)
 
     # -- start ---------------------------------------------------------------------------------
 
@@ -173,6 +175,7 @@ class Node:
         if block is None:
             return False
         started = self._monotonic()
+        self._begin(block)
         samples = block.counts.astype(np.float32) * self._scale
         batch = self._features.push(samples, block.rpm)
         windows = self._judge_windows(batch)
@@ -272,12 +275,15 @@ class Node:
             )
         )
 
-    def _account(self, block: SampleBlock) -> None:
-        channels, n = block.counts.shape
+    def _begin(self, block: SampleBlock) -> None:
+        """Date the stream by its first block, before any of its windows is judged."""
         if self._t0_ns is None:
             self._t0_ns = block.t0_ns - round(block.first_sample * 1e9 / self._rate_hz)
             self._last_commit_ns = self._last_heartbeat_ns = block.t0_ns
             self._ask_commissioning_clip()
+
+    def _account(self, block: SampleBlock) -> None:
+        channels, n = block.counts.shape
         fresh = max(0, block.first_sample + n - max(self._end, block.first_sample))
         self._end = max(self._end, block.first_sample + n)
         self._counters.seen += channels * fresh
@@ -327,7 +333,10 @@ class Node:
             self._rows += path.close()
         for cut in self._cutter.finish():
             self._keep_clip(cut)
-        self._outbox.append(self._heartbeat(self._time_of(self._end)))
+        now_ns = self._time_of(self._end)
+        if self._last_heartbeat_ns != now_ns:
+            self._outbox.append(self._heartbeat(now_ns))
+            self._last_heartbeat_ns = now_ns
         self.commit()
 
     def commit(self) -> None:
