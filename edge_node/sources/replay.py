@@ -38,7 +38,7 @@ class ReplaySource(Seekable):
         if not files:
             raise BadInputError("source.files is empty: name at least one recording to replay")
         recordings = [
-            read_recording(f, rate_hz=rate_hz or machine.points[0].rate_hz) for f in files
+            read_recording(f, otherwise_rate_hz=rate_hz or machine.points[0].rate_hz) for f in files
         ]
         rate = recordings[0].rate_hz
         for file, recording in zip(files, recordings, strict=True):

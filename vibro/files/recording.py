@@ -75,6 +75,7 @@ def read_recording(
     units: str | None = None,
     rpm: float | None = None,
     delimiter: str | None = None,
+    otherwise_rate_hz: float | None = None,
 ) -> Recording:
     """Read one recording.
 
@@ -84,6 +85,8 @@ def read_recording(
         wav, csv/txt/asc (or no ending), mat (v5), npy, parquet, tdms or uff58.
     rate_hz, rpm : float, optional
         Override what the file says.
+    otherwise_rate_hz : float, optional
+        Rate of a file that does not say its own.
     channel : str, optional
         Name or number (from 1) of the one channel wanted; default all.
     units : {'g', 'm/s2', 'mm/s2'}, optional
@@ -98,6 +101,8 @@ def read_recording(
     """
     raw = _read(Path(path), delimiter)
     rate = rate_hz or raw.rate_hz
+    if rate != rate and otherwise_rate_hz:
+        rate = otherwise_rate_hz
     if not rate > 0.0 or not np.isfinite(rate):
         raise BadInputError(f"{path}: does not say its sampling rate; give it with --rate HZ")
     samples, names = _choose(path, raw, channel)
