@@ -58,7 +58,12 @@ class HostedNode:
             self._notices_read = stored.offset
             if stored.key != self.machine.machine_class:
                 continue
-            notice = Notice.parse(self.config.node.site, stored.key, stored.value)
+            try:
+                notice = Notice.parse(self.config.node.site, stored.key, stored.value)
+            except BadInputError as error:
+                # Whoever can write to the topic must not be able to stop the node.
+                self._slot.refused.append(str(error))
+                continue
             if notice.version == self.node.bundle_version:
                 continue
             bundle = self._slot.offer(notice, self.config.path(self.config.ship.bundles))

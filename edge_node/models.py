@@ -69,7 +69,10 @@ class BundleSlot:
     def offer(self, notice: Notice, store: Path) -> Bundle | None:
         """Verify the bundle that a notice names and keep it; None (with a reason) if refused."""
         try:
-            content = (store / notice.file).read_bytes()
+            file = (store / notice.file).resolve()
+            if not file.is_relative_to(store.resolve()):
+                raise BadInputError(f"bundle {notice.file}: lies outside the folder of bundles")
+            content = file.read_bytes()
             if hashlib.sha256(content).hexdigest() != notice.sha256:
                 raise BadInputError(f"bundle {notice.file}: its SHA-256 is not the announced one")
             bundle = self._verified(content)

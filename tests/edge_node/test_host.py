@@ -1,0 +1,173 @@
+"""The process around the nodes: configuration to log, models over the log, and restarts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from edge_node.config import load
+from edge_node.host import Host, HostedNode, machine_of, status
+from tests.edge_node.plants import MACHINE, RATE, SCALE, T0, S, bundle_of, healthy
+from vibro.assets import Register, export
+from vibro.bundle import encode
+from vibro.errors import BadInputError, VibroError
+from vibro.files import Recording, write_recording
+from vibro.log import EmbeddedLog, Message
+from vibro.records import Clip, FeatureBlock, Health, topic
+from vibro.wire import decode
+
+pytestmark = pytest.mark.slow_nojit
+SECONDS = 12.0
+REPORTING = """
+[reporting]
+status_s = 2.0
+summary_s = 4.0
+sample_s = 2.0
+heartbeat_s = 3.0
+clip_s = 1.0
+commissioning_clip_s = 2.0
+commit_s = 1.0
+"""
+
+
+def laid_out(home, source: str = 'pace = "fast"'):
+    """A home with register, recording and one node that replays it."""
+    folder = home / "nodes" / "n1"
+    folder.mkdir(parents=True)
+    (home / "assets.csv").write_text(export(Register({MACHINE.path: MACHINE})))
+    x = healthy(SECONDS).astype(np.float32) * np.float32(SCALE)
+    names = ("de-h", "de-v")
+    recording = Recording(x, names, float(RATE), float("nan"), True, "")
+    write_recording(folder / "a.npy", recording)
+    path = folder / "node.toml"
+    path.write_text(
+        f'register = "../../assets.csv"\n[node]\nid = "n1"\nsite = "harbour"\n'
+        f'machine = "motor-1"\n[source]\nfiles = ["a.npy"]\nblock_s = 0.5\n{source}\n{REPORTING}'
+    )
+    return path
+
+
+def in_log(home, kind: str) -> list:
+    return [
+        decode(m.value) for m in EmbeddedLog(home / "log").read(topic("harbour", kind), 0, 9999)
+    ]
+
+
+def announce(home, bundle) -> None:
+    content = encode(bundle)
+    (home / "bundles").mkdir(exist_ok=True)
+    (home / "bundles" / f"{bundle.version}.vbundle").write_bytes(content)
+    notice = {
+        "version": bundle.version,
+        "file": f"{bundle.version}.vbundle",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+    log = EmbeddedLog(home / "log")
+    sequence = len(log.read(topic("harbour", "models"), 0, 100))
+    value = json.dumps(notice).encode()
+    log.send(topic("harbour", "models"), [Message(bundle.machine_class, value, "t", sequence)])
+
+
+def test_from_a_recording_to_the_log(tmp_path):
+    path = laid_out(tmp_path)
+    host = Host([path], T0)
+    host.run()
+    (hosted,) = host.nodes
+    assert hosted.done
+    beat = in_log(tmp_path, "health")[-1]
+    assert isinstance(beat, Health)
+    assert (beat.seen, beat.lost, beat.detail["finished"]) == (2 * SECONDS * RATE, 0, True)
+    (clip,) = in_log(tmp_path, "clips")
+    assert isinstance(clip, Clip)
+    assert clip.samples.shape == (2, RATE)
+    assert all(isinstance(b, FeatureBlock) for b in in_log(tmp_path, "features"))
+    report = hosted.report()
+    assert report["samples"] == {"seen": beat.seen, "processed": beat.seen, "lost": 0}
+    assert report["shipped_records"] == sum(report["produced"].values())
+    assert (report["spool_bytes"], report["bundles_refused"], report["bundle"]) == (0, [], "")
+    assert report == status(load(path)) | {
+        k: report[k] for k in ("bundle", "bundles_refused", "shipped_records", "shipped_bytes")
+    }
+
+
+def test_a_host_that_is_told_to_stop_commits_and_ships_first(tmp_path):
+    host = Host([laid_out(tmp_path)], T0)
+    for _ in range(9):
+        host.nodes[0].step()
+    host.stopping = True
+    host.run()
+    assert not host.nodes[0].done
+    assert status(load(tmp_path / "nodes" / "n1" / "node.toml"))["samples"]["seen"] == 9 * RATE
+
+
+def test_a_stream_goes_on_from_when_it_began_after_a_restart(tmp_path):
+    """With t0_ns = 0 the first start dates the stream, and no later one does."""
+    path = laid_out(tmp_path)
+    first = Host([path], T0)
+    for _ in range(9):
+        first.nodes[0].step()
+    first.stopping = True
+    first.run()
+    Host([path], T0 + 3600 * S).run()
+    beats = in_log(tmp_path, "health")
+    assert beats[-1].t0_ns == T0 + round(SECONDS * S)
+    assert [c.t0_ns for c in in_log(tmp_path, "clips")] == [T0 + 2 * S]
+    for block in in_log(tmp_path, "features"):
+        assert block.columns["t0_ns"].min() >= T0
+        assert block.columns["t0_ns"].max() < T0 + SECONDS * S
+
+
+def test_models_come_over_the_log_and_bad_ones_are_refused(tmp_path):
+    path = laid_out(tmp_path)
+    hosted = HostedNode(load(path), T0)
+    hosted.poll_models()
+    assert hosted.node.bundle_version == ""
+    announce(tmp_path, bundle_of(healthy(40.0, 5), "v1"))
+    announce(tmp_path, bundle_of(healthy(40.0, 5), "v2", machine_class="fan"))
+    for _ in range(6):
+        hosted.step()
+    hosted.poll_models()
+    assert hosted.node.bundle_version == "v1"
+    announce(tmp_path, bundle_of(healthy(40.0, 5), "v3", schema_hash="old"))
+    hosted.poll_models()
+    assert hosted.node.bundle_version == "v1"
+    while hosted.step():
+        pass
+    hosted.ship()
+    assert hosted.done
+    report = hosted.report()
+    assert report["bundle"] == "v1"
+    assert len(report["bundles_refused"]) == 1
+    again = HostedNode(load(path), T0)
+    assert again.node.bundle_version == "v1"
+
+
+def test_a_notice_that_is_garbage_does_not_stop_the_node(tmp_path):
+    hosted = HostedNode(load(laid_out(tmp_path)), T0)
+    log = EmbeddedLog(tmp_path / "log")
+    log.send(topic("harbour", "models"), [Message("motor", b"what a day", "t", 0)])
+    hosted.poll_models()
+    assert hosted.step()
+    hosted.drain()
+    (reason,) = hosted.report()["bundles_refused"]
+    assert reason.startswith("model notice of harbour/motor")
+    announce(tmp_path, bundle_of(healthy(40.0, 5), "v1"))
+    hosted.poll_models()
+    assert hosted.node.bundle_version == "v1"
+
+
+def test_what_a_configuration_may_get_wrong(tmp_path):
+    path = laid_out(tmp_path)
+    config = load(path)
+    with pytest.raises(VibroError, match="node n1 has never run"):
+        status(config)
+    path.write_text(path.read_text().replace('machine = "motor-1"', 'machine = "motor-2"'))
+    with pytest.raises(BadInputError, match="'harbour/motor-2' is not in the asset register"):
+        machine_of(load(path))
+    (tmp_path / "assets.csv").unlink()
+    with pytest.raises(BadInputError, match="the asset register cannot be read"):
+        machine_of(load(path))
