@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from vibro.errors import BadInputError
-from vibro.files import FORMATS, read_recording, write_recording
+from vibro.errors import BadInputError, MissingExtraError
+from vibro.files import FORMATS, WRITERS, read_recording, write_recording
 from vibro.files.recording import Recording
 
 RATE = 1000.0
@@ -188,6 +189,25 @@ def test_parquet_whose_rate_is_a_word(tmp_path):
         refused(path)
     pq.write_table(pa.table({"x": ["a", "b"]}), path)
     assert "has no column of numbers" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "module", "extra"),
+    [
+        (".tdms", "nptdms", "edge"),
+        (".parquet", "pyarrow.parquet", "cloud"),
+        (".uff", "pyuff", "cloud"),
+    ],
+)
+def test_what_another_extra_reads_is_named_with_it(tmp_path, monkeypatch, suffix, module, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"anything")
+    with pytest.raises(MissingExtraError, match=rf"needs the '{extra}' extra: pip install"):
+        read_recording(path)
+    if suffix in WRITERS:
+        with pytest.raises(MissingExtraError, match="writing TDMS needs the 'edge' extra"):
+            write_recording(path, Recording(X, ("a", "b"), RATE, float("nan"), True, ""))
 
 
 SUFFIXES = [*FORMATS, ".39", ""]

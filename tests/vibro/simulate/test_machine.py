@@ -274,6 +274,33 @@ def test_sensor_faults_spoil_the_measurement_from_their_onset_on(fault):
     assert SPOILT[fault](x[onset:], y[onset:])
 
 
+FROM_THE_BEARING = [f for f in Fault if f.family == "bearing"]
+FROM_THE_SHAFT = [Fault.IMBALANCE, Fault.MISALIGNMENT, Fault.LOOSENESS]
+FROM_THE_GEAR = [Fault.GEAR_MESH, Fault.GEAR_TOOTH]
+
+
+@pytest.mark.parametrize("fault", [*FROM_THE_BEARING, *FROM_THE_SHAFT, *FROM_THE_GEAR])
+def test_every_fault_adds_to_what_the_machine_was(fault):
+    n = 5120
+    healthy = acceleration(made(GEARBOX), 0, n)[0].std(axis=1)
+    sick = acceleration(grown(fault, GEARBOX, 2.0), 0, n)[0].std(axis=1)
+    assert (sick > 1.02 * healthy).all()
+
+
+def test_a_shock_of_no_length_and_a_fault_without_its_part_change_nothing():
+    calm = made().render(0, 5120)[0]
+    shaken = made(MOTOR, shocks=[CommonCause("hamburg", 9.0, 1.0)]).render(0, 5120)[0]
+    toothless = grown(Fault.GEAR_MESH).render(0, 5120)[0]
+    plain = made(replace(MOTOR, points=tuple(replace(p, bearing=None) for p in MOTOR.points)))
+    no_bearing = SimulatedMachine(
+        replace(MOTOR, points=tuple(replace(p, bearing=None) for p in MOTOR.points)),
+        Scenario(600.0, 100.0, 3, (Truth(MOTOR.path, Fault.BEARING_OUTER, -10.0, 1.0),)),
+    )
+    assert (calm == shaken).all()
+    assert (calm == toothless).all()
+    assert (plain.render(0, 5120)[0] == no_bearing.render(0, 5120)[0]).all()
+
+
 # -- scenarios ---------------------------------------------------------------------------------
 
 
