@@ -99,6 +99,9 @@ class PlantClock:
 class Seekable:
     """What replay and simulator share: a known start, a known length, and a pace.
 
+    Their stream epoch is the start itself: a stream that begins anew (its spool was lost) numbers
+    samples and records from 0 again, and nobody must take them for repeats.
+
     Subclasses give `_render(first_sample, n)`.
     """
 

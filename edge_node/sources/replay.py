@@ -54,7 +54,7 @@ class ReplaySource(Seekable):
             channels=machine.channels,
             rate_hz=rate,
             scale=np.ones(len(machine.points), np.float32),
-            stream_epoch=0,
+            stream_epoch=t0_ns,
             sample_bytes=2,
         )
         super().__init__(info, t0_ns, self._samples.shape[1], max(1, round(block_s * rate)), pace)

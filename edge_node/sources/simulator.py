@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge_node.sources.port import Pace, Seekable
 from vibro.assets import Machine
 from vibro.records import SampleBlock, StreamInfo
@@ -21,7 +23,7 @@ class SimulatorSource(Seekable):
         pace: Pace,
     ) -> None:
         self._machine = SimulatedMachine(machine, scenario)
-        info: StreamInfo = self._machine.info
+        info: StreamInfo = replace(self._machine.info, stream_epoch=t0_ns)
         super().__init__(
             info,
             t0_ns,

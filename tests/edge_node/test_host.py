@@ -121,6 +121,20 @@ def test_a_stream_goes_on_from_when_it_began_after_a_restart(tmp_path):
         assert block.columns["t0_ns"].max() < T0 + SECONDS * S
 
 
+def test_a_stream_that_begins_anew_is_not_taken_for_a_repeat(tmp_path):
+    """A lost spool numbers its records from 0 again; only the epoch tells them from the old."""
+    path = laid_out(tmp_path)
+    Host([path], T0).run()
+    for file in path.parent.glob("spool.db*"):
+        file.unlink()
+    Host([path], T0 + 3600 * S).run()
+    beats = in_log(tmp_path, "health")
+    half = len(beats) // 2
+    assert {b.origin.stream_epoch for b in beats[:half]} == {T0}
+    assert {b.origin.stream_epoch for b in beats[half:]} == {T0 + 3600 * S}
+    assert len({str(b.id) for b in beats}) == len(beats)
+
+
 def test_models_come_over_the_log_and_bad_ones_are_refused(tmp_path):
     path = laid_out(tmp_path)
     hosted = HostedNode(load(path), T0)

@@ -67,6 +67,7 @@ def test_blocks_follow_each_other_without_gap_or_overlap(opened):
     source, at = opened(), 0
     assert source.info.channels == MACHINE.channels
     assert source.info.rate_hz == RATE
+    assert source.info.stream_epoch == T0
     while (block := source.read()) is not None:
         assert block.first_sample == at
         assert block.t0_ns == T0 + round(at * 1e9 / RATE)
