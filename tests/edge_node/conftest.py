@@ -1,10 +1,11 @@
-"""A spool file that may be opened again and again."""
+"""A spool file that may be opened again and again, and a node that has lived."""
 
 from __future__ import annotations
 
 import pytest
 
 from edge_node.spool import Spool
+from tests.edge_node.plants import ArraySource, eventful, node_of, run, trained
 from tests.edge_node.spools import NO_BOUND
 
 
@@ -20,3 +21,12 @@ def opened(tmp_path):
     yield open_it
     for spool in found:
         spool.close()
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory):
+    """A node that lived through everything, with its spool."""
+    node = node_of(tmp_path_factory.mktemp("story"), ArraySource(*eventful()), trained())
+    run(node)
+    yield node
+    node.spool.close()

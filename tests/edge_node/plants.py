@@ -6,7 +6,7 @@ At 1280 Hz a fast window is 0.2 s, a long one 3.2 s, and everything else is as i
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,11 @@ from tests.edge_node.spools import NO_BOUND
 from tests.vibro.bundle.bundles import forest
 from vibro.assets import Machine, Point
 from vibro.bundle import Bundle, Geometry, PathModel, Scaling
+from vibro.features.setup import ChannelSetup
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.forest import fit_tail, score
-from vibro.records import Record, SampleBlock, StreamInfo
+from vibro.records import FeatureBlock, Record, SampleBlock, StreamInfo
 from vibro.wire import decode
 
 RATE = 1280
@@ -163,11 +164,21 @@ def of(kind: type, spool: Spool) -> list:
     return [r for r in records(spool) if isinstance(r, kind)]
 
 
+def blocks(spool: Spool, content: str, path: str = "") -> list[FeatureBlock]:
+    return [b for b in of(FeatureBlock, spool) if (b.content, b.path) == (content, path)]
+
+
+def column(spool: Spool, content: str, path: str, name: str, channel: int = 0) -> np.ndarray:
+    """A column of one channel over all blocks, in the order they were sent."""
+    parts = [b.columns[name][b.columns["channel"] == channel] for b in blocks(spool, content, path)]
+    return np.concatenate(parts)
+
+
 def bundle_of(counts, version: str = "v1", **facts) -> Bundle:
     """A bundle of healthy counts: medians, spreads and calibration; no tree was ever trained."""
-    batch = MachineFeatures(float(RATE), [p_setup(p) for p in MACHINE.points]).push(
-        counts.astype(np.float32) * np.float32(SCALE), 1480.0
-    )
+    batch = MachineFeatures(
+        float(RATE), [ChannelSetup(lines=p.lines) for p in MACHINE.points]
+    ).push(counts.astype(np.float32) * np.float32(SCALE), 1480.0)
     models = {}
     codes = {}
     for i, (path, rows, names) in enumerate(
@@ -206,10 +217,10 @@ def bundle_of(counts, version: str = "v1", **facts) -> Bundle:
     )
 
 
-def p_setup(point: Point):
-    from vibro.features.setup import ChannelSetup  # noqa: PLC0415
-
-    return ChannelSetup(lines=point.lines)
+@cache
+def trained(version: str = "v1", seed: int = 5) -> Bundle:
+    """A bundle of the healthy machine."""
+    return bundle_of(healthy(40.0, seed), version)
 
 
 def without_luck(record: Record) -> Record:

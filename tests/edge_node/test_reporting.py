@@ -88,6 +88,20 @@ def test_reporters_continue_from_their_snapshots(steps, cut):
     assert repr(found + status(second, windows[cut:]) + second.close()) == repr(expected)
 
 
+def test_windows_are_sampled_uniformly():
+    """Every place in an interval is as likely: training must not see only its beginnings."""
+    places = []
+    for node_id in range(40):
+        reporter = PathReporter("fast", f"node-{node_id}", 10 * S, 10 * S)
+        for k in range(1000):
+            rows = reporter.window(k, k * S // 10, "running", np.full((1, 1), k, np.float32))
+            places += [r.first_sample % 100 for r in rows if r.content == "sample"]
+    counts = np.histogram(places, 10, (0, 100))[0]
+    assert counts.sum() == 40 * 9
+    # Ten bins of 36 expected: chi-squared with 9 degrees of freedom, 33.7 is p = 1e-4.
+    assert ((counts - 36.0) ** 2 / 36.0).sum() < 33.7
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(VALUES, st.integers(0, 4), st.booleans()), min_size=1, max_size=20))
 def test_a_status_is_mean_worst_and_last(steps):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,14 +16,13 @@ from tests.edge_node.plants import (
     T0,
     ArraySource,
     S,
-    bundle_of,
     eventful,
-    healthy,
     node_of,
     of,
     records,
     run,
     spool_of,
+    trained,
     without_luck,
 )
 from tests.vibro.wire.records import assert_same
@@ -33,11 +31,6 @@ from vibro.records import Clip, Event, Health
 pytestmark = pytest.mark.slow_nojit
 COUNTS, RPM = eventful()
 STEPS = 72
-
-
-@cache
-def trained(version: str = "v1", seed: int = 5):
-    return bundle_of(healthy(40.0, seed), version)
 
 
 def start(folder, **more):
