@@ -18,6 +18,7 @@ from vibro.log import EmbeddedLog, Transport
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from cloud_jobs.diagnose import Diagnoser
     from cloud_jobs.nightly import Round
 
 
@@ -39,6 +40,7 @@ class CloudJobs:
         self.log: Transport = log or EmbeddedLog(home / "log")
         self.store, self.lake = Store(home), Lake(home)
         self.consumer = Consumer(self.log, self.lake, self.store)
+        self._held_diagnoser: Diagnoser | None = None
         self.read_register()
         for model in self.store.models():
             announce(model, self.log)
@@ -50,16 +52,20 @@ class CloudJobs:
             register = parse_register(file.read_text(encoding="utf-8"), str(file))
             self.store.put_register(register)
 
-    def step(self, now_ns: int) -> Counts:
+    def step(self) -> Counts:
         """Take in what has arrived, diagnose its clips, bring groups and cases up to date."""
-        try:
-            from cloud_jobs.diagnose import diagnose_new  # noqa: PLC0415 (scipy loads when needed)
-        except ImportError:
-            diagnose_new = lambda *_: set()  # TEMPORARY until vibro.diagnosis is there
         counts = self.consumer.poll()
-        counts.machines |= diagnose_new(self.lake, self.store, now_ns)
+        if self.store.clips(undiagnosed=True):
+            counts.machines |= self._diagnoser().run()
         correlate(self.store, counts.machines | (counts.alive & self.store.unsettled()))
         return counts
+
+    def _diagnoser(self) -> Diagnoser:
+        from cloud_jobs.diagnose import Diagnoser  # noqa: PLC0415 (scipy, with the first clip)
+
+        if self._held_diagnoser is None:
+            self._held_diagnoser = Diagnoser(self.lake, self.store)
+        return self._held_diagnoser
 
     def retrain(
         self, now_ns: int, *, seed: int = 0, executor: Executor | None = None

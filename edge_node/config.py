@@ -64,6 +64,9 @@ class ReportingSection:
     commissioning_clip_s: float = option(
         10.0, "s", "Machine time after which the commissioning clip is taken.", low=0
     )
+    capture_at_s: tuple[float, ...] = option(
+        (), "s", "Machine times after which a clip is captured, event or not.", low=0
+    )
     commit_s: float = option(10.0, "s", "Stream time between two durable commits.", low=0.1)
 
 
@@ -178,20 +181,33 @@ def _value(section: str, spec: Field[Any], value: Any, mistakes: list[str]) -> A
     key = f"{section}.{spec.name}"
     kind = str(spec.type)
     if kind.startswith("tuple"):
-        if isinstance(value, list) and all(isinstance(v, str) for v in value):
-            return tuple(value)
-        mistakes.append(f"{key} = {value!r} is not a list of texts")
-    elif kind == "str":
+        return _list(key, spec, value, mistakes)
+    if kind == "str":
         _check_word(section, spec, value, mistakes)
-    elif isinstance(value, bool) or not isinstance(
-        value, (int,) if kind == "int" else (int, float)
-    ):
+    else:
+        _check_number(key, spec, value, mistakes)
+    return float(value) if kind == "float" and isinstance(value, int) else value
+
+
+def _list(key: str, spec: Field[Any], value: Any, mistakes: list[str]) -> tuple[Any, ...]:
+    texts = "str" in str(spec.type)
+    if not isinstance(value, list) or (texts and not all(isinstance(v, str) for v in value)):
+        mistakes.append(f"{key} = {value!r} is not a list of {'texts' if texts else 'numbers'}")
+        return ()
+    if not texts:
+        for i, item in enumerate(value):
+            _check_number(f"{key}[{i}]", spec, item, mistakes)
+    return tuple(value)
+
+
+def _check_number(key: str, spec: Field[Any], value: Any, mistakes: list[str]) -> None:
+    whole = str(spec.type) == "int"
+    if isinstance(value, bool) or not isinstance(value, (int,) if whole else (int, float)):
         mistakes.append(f"{key} = {value!r} is not a number ({spec.metadata['unit']})")
     elif (low := spec.metadata["low"]) is not None and not low <= value < float("inf"):
         mistakes.append(
             f"{key} = {value!r} is too small: at least {low:g} {spec.metadata['unit']}".rstrip()
         )
-    return float(value) if kind == "float" and isinstance(value, int) else value
 
 
 def _check_word(section: str, spec: Field[Any], value: Any, mistakes: list[str]) -> None:

@@ -165,9 +165,15 @@ class Node:
         self.commit()
 
     def use(self, bundle: Bundle) -> None:
-        """Run another bundle from the next window on; everything before is committed first."""
+        """Run another bundle from the next window on, and say so.
+
+        Everything before is committed first.
+        """
         self.commit()
         self._judge.use(bundle)
+        if self._t0_ns is not None:
+            self._outbox.append(self._heartbeat(self._time_of(self._end)))
+            self.commit()
 
     def step(self) -> bool:
         """Process one block if there is one; return whether there was."""
@@ -280,7 +286,7 @@ class Node:
         if self._t0_ns is None:
             self._t0_ns = block.t0_ns - round(block.first_sample * 1e9 / self._rate_hz)
             self._last_commit_ns = self._last_heartbeat_ns = block.t0_ns
-            self._ask_commissioning_clip()
+            self._ask_clips()
 
     def _account(self, block: SampleBlock) -> None:
         channels, n = block.counts.shape
@@ -290,11 +296,14 @@ class Node:
         self._counters.processed += channels * fresh
         self._counters.raw_bytes += channels * fresh * self.source.info.sample_bytes
 
-    def _ask_commissioning_clip(self) -> None:
+    def _ask_clips(self) -> None:
+        """Ask for the clips that are due at fixed times of the stream."""
         reporting = self.config.reporting
-        first = round(reporting.commissioning_clip_s * self._rate_hz)
         n = round(reporting.clip_s * self._rate_hz)
-        self._cutter.request(Request("commissioning", "", first, n))
+        due = [("commissioning", reporting.commissioning_clip_s)]
+        due += [("capture", at) for at in reporting.capture_at_s]
+        for reason, at in due:
+            self._cutter.request(Request(reason, "", round(at * self._rate_hz), n))
 
     def _heartbeat(self, now_ns: int) -> Health:
         info, c = self.source.info, self._counters

@@ -39,7 +39,7 @@ def run(home: Path, once: bool, every: float, as_json: bool) -> None:
     jobs, total = CloudJobs(home), {"messages": 0, "events": 0, "clips": 0, "dead": 0, "repeats": 0}
     try:
         while not stop.is_set():
-            counts = jobs.step(time.time_ns())
+            counts = jobs.step()
             total = {name: n + getattr(counts, name) for name, n in total.items()}
             if counts.messages and not as_json:
                 click.echo(_line(total, len(jobs.store.cases())))
