@@ -15,7 +15,10 @@ from vibro.files.raw import Raw
 
 
 def read_wav(path: Path) -> Raw:
-    """Read PCM (8 to 32 bit) or IEEE float RIFF; full scale is 1.0."""
+    """Read PCM (8 to 32 bit) or IEEE float RIFF; full scale is 1.0.
+
+    A comment (LIST INFO ICMT) of JSON such as our writer's gives names, units and speed.
+    """
     data = path.read_bytes()
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise BadInputError(f"{path}: is not a WAV file (its RIFF header is missing)")
@@ -30,7 +33,23 @@ def read_wav(path: Path) -> Raw:
     samples = _WAV[tag, bits](chunks["data"])
     frames = samples.size // channels
     table = samples[: frames * channels].reshape(frames, channels).T
-    return Raw(table, tuple(f"ch{i + 1}" for i in range(channels)), float(rate), units="")
+    facts = _wav_facts(chunks.get("LIST", b""))
+    names = facts.pop("names", ())
+    if len(names) != channels:
+        names = tuple(f"ch{i + 1}" for i in range(channels))
+    return Raw(table, names, **(facts | {"rate_hz": float(rate)}))
+
+
+def _wav_facts(info: bytes) -> dict[str, Any]:
+    """Facts of our own comment; anybody else's comment says nothing to us."""
+    at = info.find(b"ICMT")
+    if not info.startswith(b"INFO") or at < 0:
+        return {}
+    text = info[at + 8 :].split(b"\0")[0]
+    try:
+        return _facts(json.loads(text))
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _riff_chunks(data: bytes) -> dict[str, bytes]:
@@ -91,18 +110,21 @@ def read_npy(path: Path) -> Raw:
 
 def _sidecar(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            "names": tuple(str(name) for name in facts.get("names") or ()),
-            "rate_hz": float(facts.get("rate_hz") or "nan"),
-            "rpm": float(facts.get("rpm") or "nan"),
-            "units": str(facts.get("units", "")),
-        }
+        return _facts(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, AttributeError) as error:
         raise BadInputError(
             f"{path}: is not JSON such as "
             f'{{"rate_hz": 25600, "names": ["de-h"], "units": "m/s2"}} ({error})'
         ) from None
+
+
+def _facts(said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "names": tuple(str(name) for name in said.get("names") or ()),
+        "rate_hz": float(said.get("rate_hz") or "nan"),
+        "rpm": float(said.get("rpm") or "nan"),
+        "units": str(said.get("units", "")),
+    }
 
 
 def read_tdms(path: Path) -> Raw:

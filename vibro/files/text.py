@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -14,13 +15,16 @@ from vibro.errors import BadInputError
 from vibro.files.raw import Raw
 
 _DELIMITERS = (",", ";", "\t", "|")
+_UNIT = re.compile(r"\s*[\[(](g|mm?/s(?:2|\^2|²))[\])]\Z")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?\Z")
 _CLOCK_NAMES = ("time", "t", "datetime", "timestamp", "date", "seconds", "s", "time_s")
 
 
 def read_text(path: Path, delimiter: str | None) -> Raw:
     """Read a table of numbers, one column a channel.
 
-    A first row without numbers names the columns. A rising first column called time gives the
+    A first row without numbers names the columns, and their units where they all end in the same
+    one in brackets (``DE [m/s2]``). A rising first column called time gives the
     rate; the four clock columns of PRONOSTIA snapshots (hour, minute, second, microsecond) and
     columns of text are left out.
     """
@@ -81,8 +85,12 @@ def _header(line: str, mark: str) -> tuple[tuple[str, ...], int]:
 def _table(path: Path, lines: list[str], mark: str, skipped: int) -> NDArray[np.float64]:
     if not lines:
         raise BadInputError(f"{path}: has a header and no rows")
-    text_columns = [i for i, c in enumerate(_split(lines[0], mark)) if not _is_number(c)]
-    width = len(_split(lines[0], mark))
+    cells = _split(lines[0], mark)
+    text_columns, width = [i for i, c in enumerate(cells) if not _is_number(c)], len(cells)
+    if odd := next((cells[i] for i in text_columns if _DECIMAL_COMMA.match(cells[i])), ""):
+        raise BadInputError(
+            f"{path}: line {skipped + 1} writes '{odd}' with a decimal comma; write decimal points"
+        )
     keep = [i for i in range(width) if i not in text_columns]
     if not keep:
         shown = lines[0][:40]
@@ -117,12 +125,23 @@ def _without_clock(
     elif table.shape[1] > 1 and named and names[0].lower() in _CLOCK_NAMES and 0 not in drop:
         steps = np.diff(table[:, 0])
         if steps.size and (steps > 0).all():
-            rate = float(1.0 / np.median(steps))
+            # Nine digits: sums of printed times must not make 11,999.9999999 Hz of 12 kHz.
+            rate = float(f"{1.0 / np.median(steps):.9g}")
             drop.add(0)
     keep = [i for i in range(table.shape[1]) if i not in drop]
     if not keep:
         raise BadInputError(f"{path}: has no column of samples")
-    return Raw(table[:, keep].T, tuple(names[i] for i in keep), rate)
+    found, units = _without_units(tuple(names[i] for i in keep))
+    return Raw(table[:, keep].T, found, rate, units=units)
+
+
+def _without_units(names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Names without the one unit that they all end in, and the unit."""
+    found = {m.group(1) if (m := _UNIT.search(name)) else "" for name in names}
+    if len(found) != 1 or not (units := found.pop()):
+        return names, ""
+    bare = (_UNIT.sub("", name) for name in names)
+    return tuple(n or f"ch{i + 1}" for i, n in enumerate(bare)), units
 
 
 def _is_pronostia(table: NDArray[np.float64]) -> bool:
