@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.blocks import feature_blocks
+from edge_node.captures import CaptureRules, Due
 from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import NodeConfig
 from edge_node.judge import Judge
@@ -27,7 +28,6 @@ from edge_node.spool import Spool
 from edge_node.tally import LatencyTally
 from vibro.assets import Machine
 from vibro.bundle import Bundle
-from vibro.faults import Severity
 from vibro.features.stream import MachineFeatures
 from vibro.records import LIVE, TOPIC_OF, Clip, Event, Health, Origin, Record, RecordId, SampleBlock
 from vibro.wire import encode
@@ -86,7 +86,7 @@ class Node:
         self._counters = Counters()
         self._done = {"fast": -1, "long": -1}
         self._tally = LatencyTally()
-        self._clip_times: list[int] = []
+        self._captures = CaptureRules(_ns(reporting.clip_spacing_s), reporting.clips_per_day)
         self._end = 0
         self._rested = 0
         self._t0_ns: int | None = None
@@ -126,7 +126,7 @@ class Node:
                 "paths": {k: p.snapshot() for k, p in self._paths.items()},
                 "status": self._status.snapshot(),
                 "requests": self._cutter.snapshot(),
-                "clip_times": self._clip_times,
+                "captures": self._captures.snapshot(),
                 "last_commit_ns": self._last_commit_ns,
                 "last_heartbeat_ns": self._last_heartbeat_ns,
             }
@@ -140,7 +140,7 @@ class Node:
             p.restore(state["paths"][k])
         self._status.restore(state["status"])
         self._cutter.restore(state["requests"])
-        self._clip_times = state["clip_times"]
+        self._captures.restore(state["captures"])
         self._last_commit_ns = state["last_commit_ns"]
         self._last_heartbeat_ns = state["last_heartbeat_ns"]
 
@@ -228,6 +228,8 @@ class Node:
             )
         for event in verdict.events:
             self._keep_event(event)
+        now_ns = self._time_of(end)
+        self._ask_clip(self._captures.later(now_ns), now_ns)
 
     def _time_of(self, sample: int) -> int:
         return int(self._t0_ns or 0) + round(sample * 1e9 / self._rate_hz)
@@ -242,25 +244,17 @@ class Node:
     def _keep_event(self, event: Event) -> None:
         """Put an event's revision into the outbox and ask for a clip where one is due."""
         self._outbox.append(replace(event, origin=self._origin()))
-        if event.t_clear_ns is not None or event.severity < Severity.WATCH:
+        self._ask_clip(self._captures.event(event), event.t_decided_ns)
+
+    def _ask_clip(self, due: Due | None, now_ns: int) -> None:
+        if due is None:
             return
-        reporting, now_ns = self.config.reporting, event.t_decided_ns
-        today = [t for t in self._clip_times if now_ns - t < 86_400 * 10**9]
-        spaced = not today or now_ns - today[-1] >= _ns(reporting.clip_spacing_s)
-        if not spaced or len(today) >= reporting.clips_per_day:
-            return
-        self._clip_times = [*today, now_ns]
+        reporting = self.config.reporting
         lead = round(reporting.clip_lead_s * self._rate_hz)
         decided = round((now_ns - int(self._t0_ns or 0)) * self._rate_hz / 1e9)
-        self._cutter.request(
-            Request(
-                "event",
-                event.id.thing,
-                max(0, decided - lead),
-                round(reporting.clip_s * self._rate_hz),
-                event.id.revision,
-            )
-        )
+        n = round(reporting.clip_s * self._rate_hz)
+        first = max(0, decided - lead)
+        self._cutter.request(Request("event", due.event, first, n, due.revision))
 
     def _keep_clip(self, cut: Cut) -> None:
         info, request = self.source.info, cut.request
