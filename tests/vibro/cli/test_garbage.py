@@ -118,8 +118,8 @@ def folder_as_file(folder):
 
 
 GARBAGE = [
-    truncated_mat, nans, empty_csv, header_only, wrong_delimiter, decimal_commas, text_as_wav, torn_wav,
-    random_npy, pickled_npy, random_parquet, random_tdms, random_uff, binary_as_csv,
+    truncated_mat, nans, empty_csv, header_only, wrong_delimiter, decimal_commas, text_as_wav,
+    torn_wav, random_npy, pickled_npy, random_parquet, random_tdms, random_uff, binary_as_csv,
     unknown_ending, missing, folder_as_file,
 ]  # fmt: skip
 
