@@ -52,6 +52,9 @@ class CaptureRules:
             return None
         if event.sensor_fault is None:
             self._open[thing] = event.id.revision
+        else:
+            # What a broken sensor says next is as worthless as what it says now.
+            self._open.pop(thing, None)
         if not self._may(now_ns):
             return None
         self._take(now_ns, self._spacing_ns)

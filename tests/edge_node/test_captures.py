@@ -65,7 +65,8 @@ def test_nothing_follows_once_all_events_are_over_or_where_the_sensor_is_at_faul
     rules.event(event(11, 85, 1, t_clear_ns=85 * S))
     assert stay(rules, 86, 5000) == []
     dead = CaptureRules(60 * S, 24)
-    assert dead.event(event(10, 10, sensor_fault=Fault.FLATLINE)) is not None
+    assert dead.event(event(10, 10)) is not None
+    dead.event(event(10, 11, 1, sensor_fault=Fault.FLATLINE))
     assert stay(dead, 11, 5000) == []
 
 

@@ -123,7 +123,7 @@ def test_an_events_clip_spans_the_event_and_names_it(story):
 
 @pytest.mark.parametrize(
     ("spacing_s", "most", "expected"),
-    [(12.0, 9, 3), (12.0, 2, 2), (12.0, 0, 0), (30.0, 9, 2), (1000.0, 9, 1)],
+    [(18.0, 9, 3), (18.0, 2, 2), (18.0, 0, 0), (30.0, 9, 2), (1000.0, 9, 1)],
 )
 def test_clips_are_spaced_and_capped(tmp_path, spacing_s, most, expected):
     """Three bursts, 20 s apart; each is an event of its own."""
