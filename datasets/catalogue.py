@@ -1,6 +1,7 @@
 """Which public sets of recordings Vibro knows: who publishes them, on what terms, and their traps.
 
-Nothing here is downloaded. A publisher is named by its page's title, because addresses move.
+A publisher is named by its page's title, because addresses move; those that can be fetched from
+stand in `datasets.downloads`.
 """
 
 from __future__ import annotations
