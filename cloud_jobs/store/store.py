@@ -25,6 +25,7 @@ from cloud_jobs.store.tables import (
     ModelRow,
     NodeRow,
     PointRow,
+    SequenceRow,
 )
 from vibro.assets import Machine, Register, export, parse_register
 
@@ -208,6 +209,14 @@ class Store:
         with self.transaction() as session:
             sums = session.execute(select(*(func.coalesce(func.sum(c), 0) for c in columns))).one()
         return {c.key: int(v) for c, v in zip(columns, sums, strict=True)}
+
+    def received(self) -> tuple[dict[str, int], int]:
+        """Records taken from all senders by kind, and how many sequence numbers never came."""
+        taken: dict[str, int] = {}
+        rows = self._all(select(SequenceRow))
+        for row in rows:
+            taken[row.kind] = taken.get(row.kind, 0) + row.last + 1 - row.missing
+        return taken, sum(row.missing for row in rows)
 
     def _all(self, query: Any) -> list[Any]:
         with self.transaction() as session:
