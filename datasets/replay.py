@@ -132,7 +132,7 @@ def _machine(entries: tuple[Entry, ...], others: list[Entry]) -> ReplayMachine:
     recording = _read(first)
     site, name = _slug(first.set), _name(entries)
     rpm = first.rpm if math.isfinite(first.rpm) else None
-    points = tuple(_point(n, first, recording, i) for i, n in enumerate(recording.names))
+    points = points_of(first, recording)
     machine = Machine(
         site,
         name,
@@ -149,6 +149,16 @@ def _machine(entries: tuple[Entry, ...], others: list[Entry]) -> ReplayMachine:
     faults = [e.fault for e in entries if e.fault not in (None, Fault.UNKNOWN)]
     expected = faults[-1] if faults else entries[-1].fault if len(entries) == 1 else None
     return ReplayMachine(site, name, machine, entries, expected, _commissioning(first, others))
+
+
+def points_of(entry: Entry, recording: Recording) -> tuple[Point, ...]:
+    """Measuring points of a recording's channels, with what the publisher tells of the machine."""
+    return tuple(_point(n, entry, recording, i) for i, n in enumerate(recording.names))
+
+
+def read_entry(entry: Entry) -> Recording:
+    """Read a recording with what its manifest says of rate, units, speed and delimiter."""
+    return _read(entry)
 
 
 def _point(name: str, entry: Entry, recording: Recording, row: int) -> Point:

@@ -1,0 +1,96 @@
+"""One protocol for every method: fit, calibrate the limit on other recordings, test on the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibro.evaluation.metrics import area_under_curve, prediction_limit, upper_bound
+from vibro.evaluation.runs import run_figures
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Windows of one recording, block or snapshot: what gets one verdict.
+
+    Attributes
+    ----------
+    fast, long : ndarray of float32, shape (w, channels, n_fast), (v, channels, n_long)
+    """
+
+    fast: Floats
+    long: Floats
+
+
+class Method(Protocol):
+    """A detector."""
+
+    def fit(self, units: Sequence[Unit]) -> None:
+        """Learn what healthy looks like."""
+
+    def statistic(self, unit: Unit) -> float:
+        """Tell how unlike that a unit is: larger is worse, roughly normal when healthy."""
+
+
+def judge(
+    method: Method,
+    fit: Sequence[Unit],
+    calibrate: Sequence[Unit],
+    test: Sequence[Unit],
+    fault: Sequence[Unit],
+) -> dict[str, Any]:
+    """Figures of one method on one group."""
+    method.fit(fit)
+    limit = prediction_limit([method.statistic(u) for u in calibrate])
+    healthy = np.array([method.statistic(u) for u in test])
+    faulty = np.array([method.statistic(u) for u in fault])
+    false = int((healthy > limit).sum())
+    return _figures(
+        auc=area_under_curve(healthy, faulty),
+        recall=float((faulty > limit).mean()) if faulty.size else math.nan,
+        far=false / healthy.size if healthy.size else math.nan,
+        far_upper95=upper_bound(false, healthy.size),
+    )
+
+
+def judge_run(
+    method: Method,
+    units: Sequence[Unit],
+    times_s: Sequence[float],
+    numbers: Sequence[int],
+    roles: tuple[int, int],
+) -> dict[str, Any]:
+    """Figures of one method on one run to failure.
+
+    Parameters
+    ----------
+    units, times_s, numbers : sequences of one length
+        Snapshots, their times and the publisher's numbers of them.
+    roles : (int, int)
+        First snapshot that calibrates, first that tests.
+    """
+    a, b = roles
+    method.fit(units[:a])
+    limit = prediction_limit([method.statistic(u) for u in units[a:b]])
+    alarmed = [method.statistic(u) > limit for u in units[b:]]
+    said = run_figures(alarmed, times_s[b:])
+    return _figures(
+        far=said.false_early / said.quiet if said.quiet else math.nan,
+        far_upper95=upper_bound(said.false_early, said.quiet),
+        lead_s=said.lead_s,
+        first_alarm=None if said.first_alarm is None else numbers[b + said.first_alarm],
+        false_early=said.false_early,
+    )
+
+
+def _figures(**known: Any) -> dict[str, Any]:
+    """Every figure, null where it does not apply."""
+    names = ("auc", "recall", "far", "far_upper95", "lead_s", "first_alarm", "false_early")
+    return {name: known.get(name) for name in names}
