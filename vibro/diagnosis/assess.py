@@ -30,6 +30,11 @@ Floats = NDArray[np.float64]
 STOPPED_M_S2 = 0.03
 IMPULSIVE_KURTOSIS = 5.0
 SEGMENTS = 8
+LOUDER = 2.0
+"""Growth of the high-frequency level since commissioning that is worth a look."""
+MUCH_LOUDER = 3.0
+_ONE_X = (Fault.IMBALANCE, Fault.ONE_X_FAMILY)
+BLOCK_S = 0.25
 LONGEST_S = 10.0
 """No more of a recording is needed for lines of 0.1 Hz, and no more is read."""
 
@@ -91,6 +96,7 @@ def assess(
     quiet = float(rows.std(axis=1).max()) < STOPPED_M_S2
     if quiet and (reference is None or not rpm >= 30.0):
         return _stopped(len(points))
+    rows = _running(rows, rate_hz)
     channels = [
         _measure(rows[i], rate_hz, rpm, points[i], reference.channels[i] if reference else None)
         for i in sound
@@ -113,6 +119,18 @@ def assess(
     )
 
 
+def _running(rows: Floats, rate_hz: float) -> Floats:
+    """Longest stretch in which the machine runs: what came before the start tells nothing."""
+    block = round(BLOCK_S * rate_hz)
+    blocks = rows[:, : rows.shape[1] // block * block].reshape(rows.shape[0], -1, block)
+    runs = np.concatenate([[0], (blocks.std(axis=2).max(axis=0) >= STOPPED_M_S2), [0]])
+    edges = np.flatnonzero(np.diff(runs.astype(np.int8)))
+    if edges.size == 0 or blocks.shape[1] - (edges[1::2] - edges[::2]).sum() < 2:
+        return rows
+    k = int((edges[1::2] - edges[::2]).argmax())
+    return rows[:, edges[2 * k] * block : edges[2 * k + 1] * block]
+
+
 def _stopped(channels: int) -> Assessment:
     zeros = (0.0,) * channels
     note = "the machine stands still: nothing to diagnose"
@@ -132,13 +150,13 @@ def _machine_findings(
     for row, c in zip(rows, channels, strict=True):
         found = _impacts(row, rate_hz, rpm, c)
         findings += found
-    findings += shaft_findings(channels, rpm, level >= Severity.ALERT, level) if channels else []
-    if not findings:
-        findings += [
-            f
-            for row, c in zip(rows, channels, strict=True)
-            if (f := _impulsive(row, c)) is not None
-        ]
+    shaft = shaft_findings(channels, rpm, level >= Severity.ALERT, level) if channels else []
+    if level < Severity.ALERT and any(f.fault is Fault.GEAR_TOOTH for f in findings):
+        # One impact a turn is felt at 1x too.
+        shaft = [f for f in shaft if f.fault not in _ONE_X]
+    findings += shaft
+    for row, c in zip(rows, channels, strict=True) if not findings else ():
+        findings += [f for f in (_impulsive(row, c), _louder(c)) if f is not None]
     return findings
 
 
@@ -188,6 +206,20 @@ def _impulsive(row: Floats, c: Measured) -> Finding | None:
         return None
     severity = Severity.ALERT if typical > 8.0 else Severity.WATCH
     note = f"impulsive (kurtosis {typical:.1f} throughout), but no family of lines explains it"
+    return Finding(Fault.UNKNOWN, 0.6, c.point.channel, severity, note=note)
+
+
+def _louder(c: Measured) -> Finding | None:
+    """More noise at high frequencies than at commissioning, and no lines that tell why."""
+    if c.before is None or c.before.high_rms <= 0.0:
+        return None
+    grown = c.now.high_rms / c.before.high_rms
+    if grown < LOUDER:
+        return None
+    severity = Severity.ALERT if grown >= MUCH_LOUDER else Severity.WATCH
+    note = (
+        f"the high-frequency level has grown {grown:.1f}-fold, but no family of lines explains it"
+    )
     return Finding(Fault.UNKNOWN, 0.6, c.point.channel, severity, note=note)
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vibro.diagnosis.comb import Comb, search, spans_around
+from vibro.diagnosis.comb import HARMONICS, SLIP, Comb, depth_at, search, spans_around
 from vibro.diagnosis.envelope import EnvelopeSpectrum, envelope_spectra
 from vibro.faults import Fault
 from vibro.kinematics import LineOrders
@@ -29,6 +29,15 @@ Floats = NDArray[np.float64]
 ACCEPT = 0.5
 HALF_DEPTH = 0.4
 """Modulation depth at which a comb of one in a thousand is an even bet."""
+DEPTH_SAYS = 2.0
+"""Most that depth adds to the log-odds: what decoys reach often is no evidence, however deep."""
+PROMINENT = 2.0
+"""A shaft harmonic this much deeper than its like is not the shaft's doing."""
+LEAST_LEAD = 0.3
+LEAST_STEADY = 0.4
+"""A comb must keep this share of its depth in each half of the clip."""
+CAGE_BINS = 20.0
+"""A cage line lies low, between the half orders: fewer bins do not keep it apart from them."""
 LINE_NAMES = {
     Fault.BEARING_OUTER: "BPFO",
     Fault.BEARING_INNER: "BPFI",
@@ -48,9 +57,13 @@ class BearingFinding:
 
 def probability(comb: Comb) -> float:
     """Probability that a family means a fault, by log-odds (see the module's text)."""
-    odds = 1.5 * (-comb.log10_p - 3.0) + 2.0 * math.log2(max(comb.depth, 1e-3) / HALF_DEPTH)
+    deep = 2.0 * math.log2(max(comb.depth, 1e-3) / HALF_DEPTH)
+    odds = 1.5 * (-comb.log10_p - 3.0) + min(deep, DEPTH_SAYS)
     if comb.harmonics < 2:
         odds -= 2.0
+    if comb.lead < LEAST_LEAD:
+        # A high harmonic alone is some other comb's line.
+        odds -= 4.0
     if comb.snr_db < 10.0:
         # A line that a few averages of noise reach is no evidence, however deep.
         odds -= 3.0
@@ -85,13 +98,13 @@ def bearing_findings(
     if not families:
         return []
     shaft = lines.shaft * rpm / 60.0
-    spectra = without_shaft(envelope_spectra(x, rate_hz), shaft)
+    spectra = without_shaft(envelope_spectra(x, rate_hz), shaft, list(families.values()))
     found: list[BearingFinding] = []
     left = dict(families)
     while left:
-        combs = {f: search(spectra, hz, list(families.values()), shaft) for f, hz in left.items()}
-        judged = [BearingFinding(f, probability(c), c) for f, c in combs.items() if c is not None]
-        best = max(judged, key=lambda j: j.probability, default=None)
+        judged = _judged(x, rate_hz, spectra, left, list(families.values()), shaft)
+        # Of those that are as good as certain the deepest comb: the others share some lines of it.
+        best = max(judged, key=lambda j: (min(j.probability, 0.9), j.comb.depth), default=None)
         if best is None or best.probability < ACCEPT:
             found += judged
             break
@@ -103,6 +116,40 @@ def bearing_findings(
             for s in spectra
         ]
     return sorted(_ball_over_cage(found), key=lambda j: -j.probability)
+
+
+def _judged(
+    x: Floats,
+    rate_hz: float,
+    spectra: Sequence[EnvelopeSpectrum],
+    families: dict[Fault, float],
+    lines_hz: Sequence[float],
+    shaft_hz: float,
+) -> list[BearingFinding]:
+    """Judge each family by itself; what is probable must also be steady."""
+    found = []
+    for fault, hz in families.items():
+        if fault is Fault.BEARING_CAGE and hz < CAGE_BINS * spectra[0].resolution_hz:
+            continue
+        comb = search(spectra, hz, lines_hz, shaft_hz)
+        if comb is None:
+            continue
+        p = probability(comb)
+        if p >= ACCEPT and _steadiness(x, rate_hz, comb) < LEAST_STEADY:
+            p *= 0.2
+        found.append(BearingFinding(fault, p, comb))
+    return found
+
+
+def _steadiness(x: Floats, rate_hz: float, comb: Comb) -> float:
+    """Least depth of a comb in a half of the clip over its depth in all of it.
+
+    A damaged bearing hits throughout; a few shocks agree with some comb only by chance, and each
+    half with another.
+    """
+    middle = x.size // 2
+    halves = [envelope_spectra(h, rate_hz, [comb.band_hz])[0] for h in (x[:middle], x[middle:])]
+    return min(depth_at(s, comb.found_hz) for s in halves) / max(comb.depth, 1e-9)
 
 
 def _ball_over_cage(found: list[BearingFinding]) -> list[BearingFinding]:
@@ -119,9 +166,39 @@ def _ball_over_cage(found: list[BearingFinding]) -> list[BearingFinding]:
     return [raised if f is ball else f for f in found if f is not cage]
 
 
-def without_shaft(spectra: Sequence[EnvelopeSpectrum], shaft_hz: float) -> list[EnvelopeSpectrum]:
-    """Spectra with all harmonics of the shaft brought down: every machine modulates at them."""
-    return [s.without(spans_around(shaft_hz, 0.0, s.top_hz, s.resolution_hz)) for s in spectra]
+def without_shaft(
+    spectra: Sequence[EnvelopeSpectrum], shaft_hz: float, families_hz: Sequence[float] = ()
+) -> list[EnvelopeSpectrum]:
+    """Spectra with the harmonics of the shaft brought down: every machine modulates at them.
+
+    Some bearings have a defect line within the slip tolerance of a shaft harmonic (a 6309's BPFO
+    lies 1 % above 3x). Such a harmonic stays where it stands far above those that no defect line
+    is near: what hits once a turn shows them all.
+    """
+    return [_without_shaft(s, shaft_hz, families_hz) for s in spectra]
+
+
+def _without_shaft(
+    spectrum: EnvelopeSpectrum, shaft_hz: float, families_hz: Sequence[float]
+) -> EnvelopeSpectrum:
+    spans = spans_around(shaft_hz, 0.0, spectrum.top_hz, spectrum.resolution_hz)
+    depths = [spectrum.highest(*span) for span in spans]
+    contested = [
+        any(
+            low - SLIP * h * f <= h * f <= high + SLIP * h * f
+            for f in families_hz
+            for h in range(1, HARMONICS + 1)
+        )
+        for low, high in spans
+    ]
+    usual = max((d for d, c in zip(depths[:10], contested, strict=False) if not c), default=np.inf)
+    return spectrum.without(
+        [
+            span
+            for span, depth, doubtful in zip(spans, depths, contested, strict=True)
+            if not (doubtful and depth > PROMINENT * usual)
+        ]
+    )
 
 
 def tooth_comb(x: Floats, rate_hz: float, shaft_hz: float) -> Comb | None:

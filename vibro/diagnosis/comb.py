@@ -50,6 +50,8 @@ class Comb:
         Its best harmonic over the noise floor, and the 95th percentile of the decoys' best.
     harmonics : int
         How many of the first four stand 10 dB over the floor.
+    lead : float
+        Share of the comb's power in its first two harmonics.
     """
 
     expected_hz: float
@@ -60,6 +62,7 @@ class Comb:
     snr_db: float
     decoy_snr_db: float
     harmonics: int
+    lead: float = 1.0
 
 
 def spans_around(
@@ -118,11 +121,12 @@ def search(
         expected_hz,
         found_hz,
         usable[band].band_hz,
-        _depth(usable[band], found_hz),
+        depth_at(usable[band], found_hz),
         _log10_p(float(heights[0]), chance),
         max(peaks, default=0.0),
         float(np.quantile(chance_db, 0.95)) if chance_db else 0.0,
         sum(p >= LINE_DB for p in peaks),
+        _lead(usable[band], found_hz),
     )
 
 
@@ -225,7 +229,13 @@ def _centred(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> float:
     )
 
 
-def _depth(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> float:
+def _lead(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> float:
+    powers = [float(spectrum.depth[k] ** 2) for k in _tops(spectrum, fundamental_hz)]
+    return sum(powers[:2]) / max(sum(powers), 1e-30)
+
+
+def depth_at(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> float:
+    """Modulation depth of the comb on a fundamental, all its harmonics together."""
     return math.sqrt(sum(float(spectrum.depth[k] ** 2) for k in _tops(spectrum, fundamental_hz)))
 
 

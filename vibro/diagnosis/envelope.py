@@ -53,6 +53,11 @@ class EnvelopeSpectrum:
         """Highest frequency of the spectrum."""
         return (self.depth.size - 1) * self.resolution_hz
 
+    def highest(self, low_hz: float, high_hz: float) -> float:
+        """Greatest depth within a span; 0 where the spectrum does not reach."""
+        lo = max(0, int(np.ceil(low_hz / self.resolution_hz)))
+        return float(self.depth[lo : int(high_hz / self.resolution_hz) + 1].max(initial=0.0))
+
     def without(self, spans: Sequence[tuple[float, float]]) -> EnvelopeSpectrum:
         """Spectrum with spans (low, high) in Hz brought down to the floor."""
         depth, ratio = self.depth.copy(), self.ratio.copy()

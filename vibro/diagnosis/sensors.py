@@ -10,7 +10,9 @@ from vibro.faults import Fault, Severity
 
 FLAT_M_S2 = 1e-3
 CLIPPED_SHARE = 2e-3
-DROPOUT_SHARE = 0.2
+DROPOUT_SHARE = 0.1
+LEAST_RUN = 50
+LIVELY_STEPS = 5.0
 
 
 def sensor_finding(x: NDArray[np.float64], channel: str) -> Finding | None:
@@ -19,19 +21,32 @@ def sensor_finding(x: NDArray[np.float64], channel: str) -> Finding | None:
     if spread < FLAT_M_S2:
         note = f"the signal does not move (RMS {spread:.2g} m/s2)"
         return Finding(Fault.FLATLINE, 1.0, channel, Severity.ALERT, note=note)
-    repeats = float((np.diff(x) == 0.0).mean())
     top = np.abs(x - np.median(x)).max()
     at_top = float((np.abs(x) >= 0.9999 * np.abs(x).max()).mean())
     if at_top > CLIPPED_SHARE and top > 3.0 * spread / 2.0:
         note = f"{at_top:.1%} of the samples stand at the highest value"
         return Finding(Fault.CLIPPING, 0.95, channel, Severity.ALERT, note=note)
-    longest = _longest_run(np.diff(x) == 0.0)
-    if repeats > DROPOUT_SHARE and longest > 50:
-        note = f"{repeats:.0%} of the samples repeat their predecessor, {longest} in a row"
+    lost = _stuck_share(x)
+    if lost > DROPOUT_SHARE:
+        note = f"for {lost:.0%} of the time the signal stands still between lively stretches"
         return Finding(Fault.DROPOUT, 0.95, channel, Severity.ALERT, note=note)
     return None
 
 
-def _longest_run(flags: NDArray[np.bool_]) -> int:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
+def _stuck_share(x: NDArray[np.float64]) -> float:
+    """Share of samples in long runs of one value that a lively signal breaks off into.
+
+    A machine that stands still also repeats values, but there the signal before the run is
+    quiet too: within a few steps of the converter.
+    """
+    change = np.diff(x)
+    moves = np.abs(change[change != 0.0])
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (change == 0.0).astype(np.int8), [0]])))
+    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    lively = LIVELY_STEPS * float(moves.min(initial=np.inf))
+    stuck = [
+        n
+        for start, n in zip(starts, lengths, strict=True)
+        if n >= LEAST_RUN and x[max(0, start - LEAST_RUN) : start + 1].std() > lively
+    ]
+    return float(sum(stuck)) / x.size

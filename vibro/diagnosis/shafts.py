@@ -25,7 +25,7 @@ LEAST_GROWTH_MM_S = 0.7
 """A quarter of zone boundary B/C of the strictest group: less growth names no fault."""
 LEAST_RATIO = 2.5
 GEAR_GROWTH = 2.0
-PHASE_TOLERANCE_DEG = 35.0
+PHASE_TOLERANCE_DEG = 30.0
 
 
 @dataclass(frozen=True, slots=True)
