@@ -10,7 +10,7 @@ from vibro.cli.evaluate.methods import all_methods
 from vibro.cli.evaluate.units import Loaded, Material, choose_spans, load, unit_of
 from vibro.evaluation import Group, NamingTable, Piece, judge, judge_run, split_normals, split_run
 from vibro.evaluation.naming import named
-from vibro.features.spans import Spans
+from vibro.features.spans import Spans, spans_of
 from vibro.files import Entry
 
 SECONDS_A_SNAPSHOT = "seconds_since_start"
@@ -88,7 +88,7 @@ def _run(group: Group, notes: list[str]) -> tuple[tuple[int, int], dict[str, Any
     notes += _window_note(spans, material)
     times, missing = _times(snapshots)
     if missing:
-        notes.append("the manifest does not tell when snapshots were taken: lead in snapshots")
+        notes.append("when snapshots were taken is not told: lead_s counts snapshots")
     notes.append(
         f"the first {roles[1]} snapshots are taken as healthy, the rest is judged; "
         "when damage began is not known"
@@ -108,8 +108,11 @@ def _times(snapshots: list[Loaded]) -> tuple[list[float], bool]:
 
 
 def _window_note(spans: Spans, material: Material) -> list[str]:
-    fast = 1e3 * spans.fast_window / material.rate_hz
-    return [f"windows of {fast:.3g} ms and {spans.long_window / spans.long_rate_hz:.3g} s"]
+    standard = spans_of(material.rate_hz, material.setups)
+    if (spans.fast_window, spans.long_window) == (standard.fast_window, standard.long_window):
+        return []
+    fast, long = 1e3 * spans.fast_window / material.rate_hz, spans.long_window / spans.long_rate_hz
+    return [f"windows shortened to {fast:.3g} ms and {long:.3g} s to have enough to fit on"]
 
 
 def diagnosis_table(group: Group) -> NamingTable:

@@ -58,6 +58,11 @@ def load(normal: Sequence[Entry], fault: Sequence[Entry]) -> Material:
     missing = len(normal) + len(fault) - len(there)
     if missing:
         notes.append(f"{missing} recordings of the manifest are not there")
+    rate = there[0][1].rate_hz if there else math.nan
+    alike = [(e, r) for e, r in there if r.rate_hz == rate]
+    if len(alike) < len(there):
+        notes.append(f"{len(there) - len(alike)} recordings of another rate were left out")
+    there = alike
     if not there:
         return Material([], [], (), math.nan, notes)
     choice, note = _channels([r for _, r in there])
@@ -71,7 +76,7 @@ def load(normal: Sequence[Entry], fault: Sequence[Entry]) -> Material:
         [x for x in loaded if x.entry.file in healthy],
         [x for x in loaded if x.entry.file not in healthy],
         setups,
-        recording.rate_hz,
+        rate,
         notes,
     )
 

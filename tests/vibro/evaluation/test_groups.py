@@ -1,0 +1,55 @@
+"""Recordings that may be compared."""
+
+from __future__ import annotations
+
+from tests.datasets.manifests import COMMON, write
+from vibro.evaluation import group_entries
+from vibro.files import read_manifest
+
+
+def groups(folder, *facts):
+    entries = [
+        COMMON | {"file": f"{i}.npy", "label": "normal", "fault": "none", "sha256": ""} | f
+        for i, f in enumerate(facts)
+    ]
+    write(folder, entries)
+    return group_entries(read_manifest(folder))
+
+
+def test_sets_rates_and_states_are_apart(tmp_path):
+    found = groups(
+        tmp_path,
+        {},
+        {"label": "fault", "fault": "ball"},
+        {"sample_rate_hz": 48000},
+        {"set": "fan", "speed": "low"},
+        {"set": "fan", "speed": "high"},
+        {"load_lbs": 0},
+    )
+    shape = [(g.set, g.name, len(g.normal), len(g.fault)) for g in found]
+    assert shape == [
+        ("cwru", "12000 Hz", 1, 1),
+        ("cwru", "48000 Hz", 1, 0),
+        ("fan", "12000 Hz, speed low", 1, 0),
+        ("fan", "12000 Hz, speed high", 1, 0),
+        ("cwru", "12000 Hz, load 0", 1, 0),
+    ]
+
+
+def test_a_run_is_one_group_in_the_order_of_time_without_its_shutdown(tmp_path):
+    run = {"set": "ims", "run": "set2", "label": "run_to_failure"}
+    found = groups(
+        tmp_path,
+        run | {"index": 2},
+        run | {"index": 0, "label": "normal"},
+        run | {"index": 1},
+        run | {"index": 3, "label": "post_shutdown", "fault": "machine stopped"},
+    )
+    (group,) = found
+    assert [e.index for e in group.run] == [0, 1, 2]
+    assert (group.normal, group.fault, group.other, group.rate_hz) == ((), (), 1, 12000.0)
+
+
+def test_other_labels_are_counted_and_not_used(tmp_path):
+    (group,) = groups(tmp_path, {"label": "per-row column anomaly", "fault": "valve2"})
+    assert (group.normal, group.fault, group.other) == ((), (), 1)
