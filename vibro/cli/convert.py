@@ -47,11 +47,11 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Convert recording IN to OUT, a format that the edge replays.
+    """Convert a recording to what the edge replays.
 
-    Read are wav, csv/txt (or no ending), mat (v5), npy, parquet, tdms and uff58; written, by the
-    ending of OUT, wav (float), csv, npy (with a json beside it) and tdms. Samples are written in
-    m/s2.
+    IN may be wav, csv/txt (or no ending), mat (v5), npy, parquet, tdms or uff58. The ending of
+    OUT names its format: wav (float), csv, npy (with a json beside it) or tdms. Samples are
+    written in m/s2.
 
     \b
         vibro convert 130at6_0.mat pump.npy --rate 12000 --rpm 1796 --channel DE

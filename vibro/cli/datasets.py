@@ -21,9 +21,10 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON valu
 
 @click.group(name="datasets")
 def command() -> None:
-    """List, fetch and verify public recordings.
+    """List and verify public recordings.
 
-    The recordings belong to their publishers and are never part of Vibro. A data folder holds a
+    The recordings belong to their publishers, from whom `fetch` gets them; they are never part
+    of Vibro. A data folder holds a
     manifest.json that names each file with its sampling rate, label and SHA-256.
     """
 

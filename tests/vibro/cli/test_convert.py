@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.vibro.cli.commands import refused, vibro
+from vibro.cli.main import VERBS
 from vibro.files import Recording, read_recording, write_recording
 
 RATE = 12_000.0
@@ -100,3 +101,11 @@ def test_a_wav_of_others_keeps_its_own_comment_to_itself(tmp_path, source):
     out.write_bytes(data[:at] + b"!" + data[at + 1 :])
     back = read_recording(out)
     assert (back.names, back.units_known, math.isnan(back.rpm)) == (("ch1", "ch2"), False, True)
+
+
+@pytest.mark.parametrize("verb", ["convert", "assets", "datasets", "evaluate"])
+def test_help_says_what_the_list_of_verbs_says(verb):
+    done = vibro(verb, "--help")
+    assert done.status == 0
+    assert VERBS[verb][1] in done.out
+    assert max(map(len, done.out.splitlines())) <= 80

@@ -20,18 +20,18 @@ from vibro.errors import BadInputError
 @click.option("--set", "set_name", metavar="NAME", help="Only this set of the manifest.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(data: Path | None, set_name: str | None, as_json: bool) -> None:
-    """Measure detection and diagnosis on recordings, against peers.
+    """Measure detection and diagnosis on recordings.
 
-    Every method sees the same windows of the same recordings. It is fitted on the first half of
-    the normal recordings; the next quarter sets its alarm limit (a Student prediction limit that
-    1 % of healthy recordings exceed); the rest and all faults test it. No recording has two
-    roles, except where a rig has one normal recording only: then guarded blocks of it do, and
-    the result says so.
+    Our detector and its peers see the same windows of the same recordings. Each is fitted on the
+    first half of the normal recordings; the next quarter sets its alarm limit (a Student
+    prediction limit that 1 % of healthy recordings exceed); the rest and all faults test it. No
+    recording has two roles, unless a rig has only one or two normal recordings: then guarded
+    blocks of one do, and the result says so. Diagnosis never sees a label.
 
     \b
     auc      probability that a faulty recording scores above a healthy one
     recall   share of faulty recordings that alarm
-    far      share of healthy test recordings that alarm, with its upper 95 % bound
+    far      share of healthy test recordings that alarm; upper 95 % bound
     lead_s   run to failure: from the confirmed lasting alarm to the end
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
     from vibro.evaluation import group_entries  # noqa: PLC0415
