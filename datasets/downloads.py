@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 import urllib.error
@@ -39,12 +40,15 @@ class Download:
         ``""`` where no copy has been examined.
     facts : dict
         Manifest entry of a recording; empty for an archive.
+    members : dict
+        Pattern of a member's name in an archive -> its manifest entry.
     """
 
     address: str
     file: str
     sha256: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,21 @@ def _case(number: str, rate_hz: int, rpm: int, fault: str, sha256: str = "") -> 
     return Download(f"{_CASE}{number}.mat", f"cwru/{number}.mat", sha256, facts)
 
 
+def _mfpt(rate_hz: int, fault: str, load: int | None = None) -> dict[str, Any]:
+    lines = {"BPFO": 3.245, "BPFI": 4.755, "BSF": 2.5546, "FTF": 0.4056}
+    facts: dict[str, Any] = {
+        "set": "mfpt",
+        "sample_rate_hz": rate_hz,
+        "rpm": 1500,
+        "label": "normal" if fault == "none" else "fault",
+        "fault": fault,
+        "units": "g",
+        "bearing": "NICE",
+        "fault_freq_multipliers": lines,
+    }
+    return facts if load is None else facts | {"load_lbs": load}
+
+
 DOWNLOADS: dict[str, tuple[Download, ...]] = {
     "cwru": (
         _case(
@@ -97,6 +116,12 @@ DOWNLOADS: dict[str, tuple[Download, ...]] = {
             "https://www.mfpt.org/wp-content/uploads/2020/02/"
             "MFPT-Fault-Data-Sets-20200227T131140Z-001.zip",
             "mfpt/mfpt.zip",
+            members={
+                r"/baseline_\d\.mat": _mfpt(97656, "none", 270),
+                r"/OuterRaceFault_\d\.mat": _mfpt(97656, "outer_race", 270),
+                r"/OuterRaceFault_vload_\d\.mat": _mfpt(48828, "outer_race"),
+                r"/InnerRaceFault_vload_\d\.mat": _mfpt(48828, "inner_race"),
+            },
         ),
     ),
     "ims": (
@@ -148,8 +173,14 @@ def fetch_set(
             _download(item, target, known)
         digest = _digest(target)
         unpacked = _unpack(target) if target.suffix == ".zip" else ()
-        if item.facts:
-            _remember(folder, {"file": item.file, **item.facts, "sha256": digest})
+        found = [(target, item.facts)] if item.facts else []
+        found += [
+            (path, facts)
+            for path in unpacked
+            for pattern, facts in item.members.items()
+            if re.search(pattern + r"\Z", path.as_posix())
+        ]
+        _remember(folder, found)
         yield Fetched(target, digest, bool(item.sha256), unpacked)
 
 
@@ -201,16 +232,23 @@ def _unpack(archive: Path) -> tuple[Path, ...]:
         raise VibroError(f"{archive}: is not a whole zip ({error}); fetch it again") from None
 
 
-def _remember(folder: Path, entry: dict[str, Any]) -> None:
-    """Add or replace one entry of the folder's manifest."""
-    path = folder / MANIFEST
+def _remember(folder: Path, recordings: list[tuple[Path, dict[str, Any]]]) -> None:
+    """Add recordings to the folder's manifest, or replace what it says of them."""
+    if not recordings:
+        return
+    new = {
+        (name := path.relative_to(folder).as_posix()): {"file": name, **facts}
+        | {"sha256": _digest(path)}
+        for path, facts in recordings
+    }
+    manifest = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        entries = [e for e in content["entries"] if e["file"] != entry["file"]]
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        kept = [e for e in content["entries"] if e["file"] not in new]
     except FileNotFoundError:
-        content, entries = {"pack": "fetched"}, []
+        content, kept = {"pack": "fetched"}, []
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInputError(f"{path}: is not a manifest ({error!r}); mend or remove it") from None
-    draft = path.with_suffix(".json.new")
-    draft.write_text(json.dumps(content | {"entries": [*entries, entry]}, indent=1))
-    draft.replace(path)
+        raise BadInputError(f"{manifest}: is no manifest ({error!r}); mend or remove it") from None
+    draft = manifest.with_suffix(".json.new")
+    draft.write_text(json.dumps(content | {"entries": [*kept, *new.values()]}, indent=1))
+    draft.replace(manifest)

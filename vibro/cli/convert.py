@@ -21,7 +21,7 @@ SIDECAR = {".npy": ".json"}
     help="Sampling rate; wins over what the file says.",
 )  # fmt: skip
 @click.option(
-    "--rpm", type=click.FloatRange(0), metavar="RPM",
+    "--rpm", type=click.FloatRange(0, 1e6), metavar="RPM",
     help="Speed of the shaft; kept by wav and npy.",
 )  # fmt: skip
 @click.option(

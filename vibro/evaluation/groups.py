@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ class Group:
     ----------
     set, name : str
     normal, fault : tuple of Entry
-        In the manifest's order; a run's snapshots are in neither.
+        By the numbers in their names, which publishers count up in time; a run's snapshots are in
+        neither.
     run : tuple of Entry
         Snapshots in the order of time; empty when it is not a run.
     other : int
@@ -57,10 +59,16 @@ def _group(set_name: str, name: str, entries: list[Entry], run: bool) -> Group:
     if run:
         ordered = sorted((e for e in entries if e.label != "post_shutdown"), key=lambda e: e.index)
         return Group(set_name, name, (), (), tuple(ordered), len(entries) - len(ordered))
-    normal = tuple(e for e in entries if e.fault is None)
-    fault = tuple(e for e in entries if e.label == "fault")
+    counted = sorted(entries, key=lambda e: _numbers(e.file))
+    normal = tuple(e for e in counted if e.fault is None)
+    fault = tuple(e for e in counted if e.label == "fault")
     other = len(entries) - len(normal) - len(fault)
     return Group(set_name, name, normal, fault, (), other)
+
+
+def _numbers(file: str) -> list[tuple[str, int]]:
+    """Sort key that puts H2 before H10."""
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", file)]
 
 
 def _state(e: Entry) -> str:

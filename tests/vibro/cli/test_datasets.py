@@ -98,6 +98,18 @@ def test_fetch_verifies_unpacks_and_writes_the_manifest(tmp_path, publisher):
     assert len(json.loads((here / "manifest.json").read_text())["entries"]) == 1
 
 
+def test_members_of_an_archive_enter_the_manifest(tmp_path, publisher, monkeypatch):
+    facts = {"set": "mfpt", "label": "normal", "fault": "none", "sample_rate_hz": 97656}
+    item = replace(DOWNLOADS["cwru"][1], members={r"/\d\.npy": facts})
+    monkeypatch.setitem(DOWNLOADS, "cwru", (item,))
+    here = tmp_path / "here"
+    assert vibro("datasets", "fetch", "cwru", "--data", here).status == 0
+    (entry,) = read_manifest(here)
+    assert (entry.file, entry.set, entry.is_intact()) == ("cwru/runs/1.npy", "mfpt", True)
+    (here / "manifest.json").write_text("[]")
+    refused(vibro("datasets", "fetch", "cwru", "--data", here, "--json"), "manifest.json", "mend")
+
+
 def test_fetch_keeps_nothing_that_differs(tmp_path, publisher, monkeypatch):
     here = tmp_path / "here"
     wrong = replace(DOWNLOADS["cwru"][0], sha256="0" * 64)

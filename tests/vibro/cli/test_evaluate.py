@@ -8,6 +8,8 @@ import pytest
 from tests.datasets.manifests import LINES, add, write
 from tests.vibro.cli.commands import refused, vibro
 
+pytestmark = pytest.mark.slow_nojit
+
 FIGURES = {"auc", "recall", "far", "far_upper95", "lead_s", "first_alarm", "false_early"}
 METHODS = ["vibro", "rms", "kurtosis", "isolation_forest", "mahalanobis"]
 RATE = 12_000

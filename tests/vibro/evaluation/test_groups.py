@@ -53,3 +53,9 @@ def test_a_run_is_one_group_in_the_order_of_time_without_its_shutdown(tmp_path):
 def test_other_labels_are_counted_and_not_used(tmp_path):
     (group,) = groups(tmp_path, {"label": "per-row column anomaly", "fault": "valve2"})
     assert (group.normal, group.fault, group.other) == ((), (), 1)
+
+
+def test_names_are_counted_not_spelt(tmp_path):
+    names = ["H10.npy", "H9.npy", "H1.npy", "G2.npy"]
+    (group,) = groups(tmp_path, *({"file": n} for n in names))
+    assert [e.file for e in group.normal] == ["G2.npy", "H1.npy", "H9.npy", "H10.npy"]
