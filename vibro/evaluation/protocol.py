@@ -39,24 +39,35 @@ class Method(Protocol):
         """Tell how unlike that a unit is: larger is worse, roughly normal when healthy."""
 
 
-def judge(
-    method: Method,
-    fit: Sequence[Unit],
-    calibrate: Sequence[Unit],
-    test: Sequence[Unit],
-    fault: Sequence[Unit],
-) -> dict[str, Any]:
-    """Figures of one method on one group."""
-    method.fit(fit)
-    limit = prediction_limit([method.statistic(u) for u in calibrate])
-    healthy = np.array([method.statistic(u) for u in test])
-    faulty = np.array([method.statistic(u) for u in fault])
-    false = int((healthy > limit).sum())
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Healthy units by role."""
+
+    fit: Sequence[Unit]
+    calibrate: Sequence[Unit]
+    test: Sequence[Unit]
+
+
+def judge(method: Method, rounds: Sequence[Round], fault: Sequence[Unit]) -> dict[str, Any]:
+    """Figures of one method on one group.
+
+    Every round fits anew and has its own limit. False alarms are counted over the tests of all
+    rounds; area and recall are means over the rounds, whose scales differ.
+    """
+    areas, recalls, false, tested = [], [], 0, 0
+    for r in rounds:
+        method.fit(r.fit)
+        limit = prediction_limit([method.statistic(u) for u in r.calibrate])
+        healthy = np.array([method.statistic(u) for u in r.test])
+        faulty = np.array([method.statistic(u) for u in fault])
+        false, tested = false + int((healthy > limit).sum()), tested + healthy.size
+        areas.append(area_under_curve(healthy, faulty))
+        recalls.append(float((faulty > limit).mean()) if faulty.size else math.nan)
     return _figures(
-        auc=area_under_curve(healthy, faulty),
-        recall=float((faulty > limit).mean()) if faulty.size else math.nan,
-        far=false / healthy.size if healthy.size else math.nan,
-        far_upper95=upper_bound(false, healthy.size),
+        auc=float(np.mean(areas)),
+        recall=float(np.mean(recalls)),
+        far=false / tested if tested else math.nan,
+        far_upper95=upper_bound(false, tested),
     )
 
 

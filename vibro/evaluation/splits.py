@@ -1,13 +1,15 @@
 """Who is fitted on, who calibrates and who tests; nobody has two roles.
 
 Normal recordings keep their order, which is that of time: the first half is fitted on, the next
-quarter calibrates the alarm limit, the rest tests.
+quarter calibrates the alarm limit, the rest tests. With twenty or more the quarters change places
+three times, so that every one of them tests once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 FIT, CALIBRATE = 0.5, 0.25
 UNITS = 5
@@ -16,6 +18,8 @@ GUARD = 0.02
 """Share of a recording left unused between two parts of it that have different roles."""
 RUN_FIT, RUN_CALIBRATE = 0.2, 0.1
 LEAST_RUN = 20
+ROTATED, QUARTERS = 20, 4
+"""Fewest normal recordings whose quarters change places, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,28 @@ def split_normals(lengths: Sequence[int]) -> Split:
         _blocks(roles[2], lengths, least),
         caution,
     )
+
+
+def split_rounds(lengths: Sequence[int]) -> tuple[Split, ...]:
+    """Rounds of roles: the split itself, or four of them whose tests are all the recordings.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Samples of each normal recording, in the order of time.
+    """
+    n = len(lengths)
+    if n < ROTATED:
+        return (split_normals(lengths),)
+    edges = [round(q * n / QUARTERS) for q in range(QUARTERS + 1)]
+    quarters = [_blocks(range(a, b), lengths, 1) for a, b in pairwise(edges)]
+    rounds = []
+    for test in reversed(range(QUARTERS)):
+        calibrate = (test - 1) % QUARTERS
+        fit = [q for q in range(QUARTERS) if q not in (test, calibrate)]
+        pieces = tuple(p for q in fit for p in quarters[q])
+        rounds.append(Split(pieces, quarters[calibrate], quarters[test]))
+    return tuple(rounds)
 
 
 def _blocks(recordings: Sequence[int], lengths: Sequence[int], least: int) -> tuple[Piece, ...]:

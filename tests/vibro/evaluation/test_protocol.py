@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vibro.evaluation import NamingTable, Unit, judge, judge_run
+from vibro.evaluation import NamingTable, Round, Unit, judge, judge_run
 from vibro.evaluation.naming import named
 from vibro.faults import Fault, Severity
 from vibro.records import Diagnosis
@@ -34,7 +34,7 @@ def units(*values):
 
 def test_figures_of_a_separable_group():
     method = Seen()
-    found = judge(method, units(1, 2), units(0, 0.1, -0.1), units(0, 0.05), units(9, 8, 0))
+    found = judge(method, [Round(units(1, 2), units(0, 0.1, -0.1), units(0, 0.05))], units(9, 8, 0))
     assert method.fitted == [1.0, 2.0]
     assert found["recall"] == pytest.approx(2 / 3)
     assert found["far"] == 0.0
@@ -44,12 +44,21 @@ def test_figures_of_a_separable_group():
 
 
 def test_without_faults_there_is_no_recall():
-    found = judge(Seen(), units(1), units(0, 0.1, -0.1), units(0, 99), [])
+    found = judge(Seen(), [Round(units(1), units(0, 0.1, -0.1), units(0, 99))], [])
     assert (found["far"], math.isnan(found["recall"]), math.isnan(found["auc"])) == (
         0.5,
         True,
         True,
     )
+
+
+def test_rounds_are_pooled():
+    low, high = units(0, 0.1, -0.1), units(10, 10.1, 9.9)
+    rounds = [Round(units(1), low, units(0, 5)), Round(units(2), high, units(9, 9.5))]
+    method = Seen()
+    found = judge(method, rounds, units(8))
+    assert method.fitted == [2.0]
+    assert (found["far"], found["recall"], found["auc"]) == (1 / 4, 0.5, 0.5)
 
 
 def test_a_run_is_judged_by_its_own_start():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibro.evaluation import split_normals, split_run
-from vibro.evaluation.splits import GUARD, UNITS
+from vibro.evaluation import split_normals, split_rounds, split_run
+from vibro.evaluation.splits import GUARD, ROTATED, UNITS
 
 
 @settings(max_examples=80)
@@ -54,6 +54,23 @@ def test_none_is_said():
     split = split_normals([])
     assert (split.fit, split.calibrate, split.test) == ((), (), ())
     assert "no normal recording" in split.caution
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 90))
+def test_rounds_test_every_recording_once_and_never_on_what_they_learnt(n):
+    rounds = split_rounds([1000] * n)
+    assert rounds[0].test[-1].recording == n - 1
+    if n < ROTATED:
+        assert rounds == (split_normals([1000] * n),)
+        return
+    assert len(rounds) == 4
+    assert sorted(p.recording for s in rounds for p in s.test) == list(range(n))
+    for s in rounds:
+        roles = [{p.recording for p in role} for role in (s.fit, s.calibrate, s.test)]
+        assert sum(map(len, roles)) == len(set.union(*roles)) == n
+        assert min(len(roles[1]), len(roles[2])) >= UNITS
+        assert [p.recording for p in s.fit] == sorted(p.recording for p in s.fit)
 
 
 def test_a_run_is_learnt_from_its_start():

@@ -24,9 +24,10 @@ def command(data: Path | None, set_name: str | None, as_json: bool) -> None:
 
     Our detector and its peers see the same windows of the same recordings. Each is fitted on the
     first half of the normal recordings; the next quarter sets its alarm limit (a Student
-    prediction limit that 1 % of healthy recordings exceed); the rest and all faults test it. No
-    recording has two roles, unless a rig has only one or two normal recordings: then guarded
-    blocks of one do, and the result says so. Diagnosis never sees a label.
+    prediction limit that 1 % of healthy recordings exceed); the rest and all faults test it. With
+    20 or more the quarters change places, so that each normal recording tests once. No recording
+    has two roles at a time, unless a rig has only one or two: then guarded blocks of one do, and
+    the result says so. Diagnosis never sees a label.
 
     \b
     auc      probability that a faulty recording scores above a healthy one

@@ -8,7 +8,7 @@ from datasets.catalogue import find_set
 from datasets.replay import points_of, read_entry
 from vibro.cli.evaluate.methods import all_methods
 from vibro.cli.evaluate.units import Loaded, Material, choose_spans, load, unit_of
-from vibro.evaluation import Group, NamingTable, Piece, judge, judge_run, split_normals, split_run
+from vibro.evaluation import Group, NamingTable, Round, judge, judge_run, split_rounds, split_run
 from vibro.evaluation.naming import named
 from vibro.features.spans import Spans, spans_of
 from vibro.files import Entry
@@ -51,24 +51,22 @@ def _labelled(group: Group, notes: list[str]) -> tuple[tuple[int, int], dict[str
     material = load(group.normal, group.fault)
     notes += material.notes
     counts = len(material.normal), len(material.fault)
-    split = split_normals([x.x.shape[1] for x in material.normal])
-    if split.caution:
-        notes.append(split.caution)
-    pieces = (*split.fit, *split.calibrate, *split.test)
+    rounds = split_rounds([x.x.shape[1] for x in material.normal])
+    notes += [rounds[0].caution] if rounds[0].caution else []
+    pieces = {p for s in rounds for p in (*s.fit, *s.calibrate, *s.test)}
     lengths = [p.samples for p in pieces] + [x.x.shape[1] for x in material.fault]
-    fit = [p.samples for p in split.fit]
-    spans = choose_spans(material, fit, min(lengths)) if pieces else None
+    fit = min(([p.samples for p in s.fit] for s in rounds), key=sum)
+    spans = choose_spans(material, fit, min(lengths)) if fit and material.fault else None
     if spans is None:
         notes.append("recordings too short or too few for windows to fit on")
         return counts, {}
     notes += _window_note(spans, material)
-
-    def units(pieces: tuple[Piece, ...]) -> list[Any]:
-        return [unit_of(material, spans, material.normal[p.recording], p) for p in pieces]
-
-    roles = units(split.fit), units(split.calibrate), units(split.test)
+    unit = {p: unit_of(material, spans, material.normal[p.recording], p) for p in pieces}
+    units = [
+        Round(*([unit[p] for p in role] for role in (s.fit, s.calibrate, s.test))) for s in rounds
+    ]
     faults = [unit_of(material, spans, x) for x in material.fault]
-    return counts, {name: judge(m, *roles, faults) for name, m in all_methods().items()}
+    return counts, {name: judge(m, units, faults) for name, m in all_methods().items()}
 
 
 def _run(group: Group, notes: list[str]) -> tuple[tuple[int, int], dict[str, Any]]:
