@@ -3,6 +3,8 @@
 Pure rules over facts. A case opens on an event that a common cause does not explain and that is
 either a sensor fault that lasts, or diagnosed with enough probability while it lasts, or serious
 and lasting whatever it is. Everything short and unexplained stays an event: no flood of cases.
+A clip that no event asked for (a capture, or the one at commissioning) opens a case by itself when
+it shows a fault: a machine that was bad from the first day has no event.
 """
 
 from __future__ import annotations
@@ -17,8 +19,13 @@ from vibro.records import natural_id
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisFact:
-    """A ranked fault of one clip; ``t_ns`` is the clip's end, ``strength_db`` its best line."""
+    """A ranked fault of one clip.
 
+    ``t_ns`` is the clip's end, ``strength_db`` its best line; ``event`` is empty where no event
+    asked for the clip.
+    """
+
+    machine: str
     clip: str
     event: str
     t_start_ns: int
@@ -102,9 +109,11 @@ def cases_of(
     list of Case
         In the order of time; only the last can be open.
     """
-    left = sorted((e for e in events if e.thing not in explained), key=lambda e: e.t_onset_ns)
     shocks = [explained[e.thing] for e in events if e.thing in explained]
     sound = [d for d in diagnoses if not any(_overlaps(d, g) for g in shocks)]
+    left = [e for e in events if e.thing not in explained]
+    left += [_standing(d) for d in sound if not d.event and _stands(d, rules)]
+    left.sort(key=lambda e: (e.t_onset_ns, e.thing))
     found: list[Case] = []
     for run in _runs(left, rules):
         start, end = run[0].t_onset_ns, max(e.t_last_ns for e in run)
@@ -114,6 +123,28 @@ def cases_of(
         if case is not None:
             found.append(case)
     return found
+
+
+def _stands(diagnosis: DiagnosisFact, rules: CaseRules) -> bool:
+    return _counts(diagnosis, rules) or (
+        diagnosis.fault is Fault.UNKNOWN and diagnosis.severity >= rules.lasting_severity
+    )
+
+
+def _standing(diagnosis: DiagnosisFact) -> EventFact:
+    """What a clip shows that no event asked for, as an event of no channel that stays."""
+    return EventFact(
+        thing=diagnosis.clip,
+        machine=diagnosis.machine,
+        channel="",
+        t_onset_ns=diagnosis.t_start_ns,
+        t_last_ns=diagnosis.t_ns,
+        t_clear_ns=None,
+        t_detected_ns=diagnosis.t_ns,
+        severity=diagnosis.severity,
+        sensor_fault=diagnosis.fault if diagnosis.fault.is_sensor_fault else None,
+        grown_ns=(),
+    )
 
 
 def _overlaps(diagnosis: DiagnosisFact, group: Group) -> bool:
@@ -161,7 +192,7 @@ def _case(
         t_last_ns=max(e.t_last_ns for e in run),
         growing=growing,
         clip=verdict.clip,
-        events=tuple(e.thing for e in serious),
+        events=tuple(e.thing for e in serious if e.channel),
     )
 
 
@@ -172,6 +203,8 @@ def _opens_at(event: EventFact, own: Sequence[DiagnosisFact], rules: CaseRules) 
         at = max(event.t_onset_ns + round(seconds * 1e9), event.t_detected_ns)
         return at if event.lasted_s >= seconds else None
 
+    if not event.channel:
+        return event.t_detected_ns
     if event.sensor_fault is not None:
         return after(rules.sensor_s)
     times = []
@@ -211,7 +244,8 @@ def _verdict(
     if sensors and not machine_faults:
         return _Verdict(sensors[-1], 1.0, clips[0][1] if clips else "")
     if not weight:
-        return _Verdict(Fault.UNKNOWN, 0.0, clips[0][1] if clips else "")
+        unsure = max((d.probability for d in own if d.fault is Fault.UNKNOWN), default=0.0)
+        return _Verdict(Fault.UNKNOWN, unsure, clips[0][1] if clips else "")
     fault = max(weight, key=lambda f: weight[f])
     best = max(
         (d for d in own if d.fault is fault and _counts(d, rules)),

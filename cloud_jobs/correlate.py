@@ -48,7 +48,7 @@ def correlate(
         facts = [event_fact(row, alive) for row in store.events(site=site)]
         common = common_causes(facts, cause_rules, known)
         groups += common
-        cases += _site_cases(store, facts, common, case_rules)
+        cases += _site_cases(store, site, facts, common, case_rules)
     with store.transaction() as session:
         _replace_cases(session, sites, cases)
         _replace_groups(session, groups, COMMON_CAUSE, sites)
@@ -65,21 +65,23 @@ def _sites(store: Store) -> dict[str, list[str]]:
 
 
 def _site_cases(
-    store: Store, facts: list[EventFact], common: list[Group], rules: CaseRules
+    store: Store, site: str, facts: list[EventFact], common: list[Group], rules: CaseRules
 ) -> list[Case]:
-    by_machine: dict[str, list[EventFact]] = {}
+    events: dict[str, list[EventFact]] = {}
     for fact in facts:
-        by_machine.setdefault(fact.machine, []).append(fact)
+        events.setdefault(fact.machine, []).append(fact)
     diagnoses: dict[str, list[DiagnosisFact]] = {}
-    starts = {c.thing: c for m in by_machine for c in store.clips(m)}
-    for row in store.diagnoses(by_machine):
-        found = _diagnosis_fact(row, starts[row.clip])
-        diagnoses.setdefault(f"{row.site}/{row.machine}", []).append(found)
+    for row in store.diagnoses(site=site):
+        clip = store.clip(row.clip)
+        if clip is not None:
+            diagnoses.setdefault(row.path, []).append(_diagnosis_fact(row, clip))
     why = explained(common)
     return [
         case
-        for machine, own in sorted(by_machine.items())
-        for case in cases_of(machine, own, diagnoses.get(machine, []), why, rules)
+        for machine in sorted({*events, *diagnoses})
+        for case in cases_of(
+            machine, events.get(machine, []), diagnoses.get(machine, []), why, rules
+        )
     ]
 
 
@@ -106,6 +108,7 @@ def event_fact(row: EventRow, alive: Mapping[str, int]) -> EventFact:
 def _diagnosis_fact(row: DiagnosisRow, clip: ClipRow) -> DiagnosisFact:
     lines = [e["snr_db"] for e in row.evidence if e.get("snr_db") is not None]
     return DiagnosisFact(
+        machine=row.path,
         clip=row.clip,
         event=row.event,
         t_start_ns=clip.t0_ns,

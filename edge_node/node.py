@@ -294,10 +294,12 @@ class Node:
         """Ask for the clips that are due at fixed times of the stream."""
         reporting = self.config.reporting
         n = round(reporting.clip_s * self._rate_hz)
-        due = [("commissioning", reporting.commissioning_clip_s)]
-        due += [("capture", at) for at in reporting.capture_at_s]
-        for reason, at in due:
-            self._cutter.request(Request(reason, "", round(at * self._rate_hz), n))
+        due = {round(reporting.commissioning_clip_s * self._rate_hz): "commissioning"}
+        for at in reporting.capture_at_s:
+            # A clip is known by its first sample: no instant is cut twice.
+            due.setdefault(round(at * self._rate_hz), "capture")
+        for first, reason in due.items():
+            self._cutter.request(Request(reason, "", first, n))
 
     def _heartbeat(self, now_ns: int) -> Health:
         info, c = self.source.info, self._counters

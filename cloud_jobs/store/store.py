@@ -124,11 +124,14 @@ class Store:
         row = self._get(CommissioningRow, tuple(machine.split("/")))
         return row.clip if row else None
 
-    def diagnoses(self, machines: Iterable[str] | None = None) -> list[DiagnosisRow]:
-        """Ranked faults of all clips, in the order of time and rank."""
+    def diagnoses(
+        self, machines: Iterable[str] | None = None, site: str = ""
+    ) -> list[DiagnosisRow]:
+        """Ranked faults of clips, in the order of time and rank: of all machines or of some."""
         query = select(DiagnosisRow).order_by(
             DiagnosisRow.t_ns, DiagnosisRow.clip, DiagnosisRow.rank
         )
+        query = query.where(DiagnosisRow.site == site) if site else query
         return _of(self._all(query), machines)
 
     def assessments(self, machines: Iterable[str] | None = None) -> list[AssessmentRow]:

@@ -146,6 +146,11 @@ class DiagnosisRow(Base):
     evidence: Mapped[list[Any]]
     note: Mapped[str]
 
+    @property
+    def path(self) -> str:
+        """``site/machine``."""
+        return f"{self.site}/{self.machine}"
+
 
 class CaseRow(Base):
     """The one matter per machine that groups its events."""

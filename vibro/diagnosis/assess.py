@@ -17,7 +17,7 @@ from vibro.diagnosis.bearings import (
     tooth_comb,
 )
 from vibro.diagnosis.findings import Finding
-from vibro.diagnosis.reference import Reference, channel_facts
+from vibro.diagnosis.reference import Reference, channel_facts, octaves_hz
 from vibro.diagnosis.sensors import sensor_finding
 from vibro.diagnosis.shafts import Measured, gear_finding, shaft_findings
 from vibro.diagnosis.spectrum import spectrum_of
@@ -30,9 +30,9 @@ Floats = NDArray[np.float64]
 STOPPED_M_S2 = 0.03
 IMPULSIVE_KURTOSIS = 5.0
 SEGMENTS = 8
-LOUDER = 2.0
-"""Growth of the high-frequency level since commissioning that is worth a look."""
-MUCH_LOUDER = 3.0
+LOUDER = 2.5
+"""Growth of an octave's level since commissioning that is worth a look."""
+MUCH_LOUDER = 4.0
 _ONE_X = (Fault.IMBALANCE, Fault.ONE_X_FAMILY)
 BLOCK_S = 0.25
 LONGEST_S = 10.0
@@ -156,7 +156,7 @@ def _machine_findings(
         shaft = [f for f in shaft if f.fault not in _ONE_X]
     findings += shaft
     for row, c in zip(rows, channels, strict=True) if not findings else ():
-        findings += [f for f in (_impulsive(row, c), _louder(c)) if f is not None]
+        findings += [f for f in (_impulsive(row, c), _louder(c, rate_hz)) if f is not None]
     return findings
 
 
@@ -209,16 +209,18 @@ def _impulsive(row: Floats, c: Measured) -> Finding | None:
     return Finding(Fault.UNKNOWN, 0.6, c.point.channel, severity, note=note)
 
 
-def _louder(c: Measured) -> Finding | None:
-    """More noise at high frequencies than at commissioning, and no lines that tell why."""
-    if c.before is None or c.before.high_rms <= 0.0:
+def _louder(c: Measured, rate_hz: float) -> Finding | None:
+    """More noise in some octave than at commissioning, and no lines that tell why."""
+    if c.before is None:
         return None
-    grown = c.now.high_rms / c.before.high_rms
+    pairs = zip(c.now.octaves, c.before.octaves, octaves_hz(rate_hz), strict=True)
+    grown, octave = max(((n / max(b, 1e-9), f) for n, b, f in pairs), default=(0.0, 0.0))
     if grown < LOUDER:
         return None
     severity = Severity.ALERT if grown >= MUCH_LOUDER else Severity.WATCH
     note = (
-        f"the high-frequency level has grown {grown:.1f}-fold, but no family of lines explains it"
+        f"the level in {octave:.0f}-{2 * octave:.0f} Hz has grown {grown:.1f}-fold since "
+        "commissioning, but no family of lines explains it"
     )
     return Finding(Fault.UNKNOWN, 0.6, c.point.channel, severity, note=note)
 

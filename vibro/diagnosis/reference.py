@@ -16,12 +16,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ChannelReference:
-    """Order velocities, mesh and high-frequency level of one channel."""
+    """Order velocities, mesh, octave levels (m/s2 RMS, from 400 Hz up) of one channel."""
 
     order_mm_s: dict[float, float]
     mesh: float
     mesh_sides: float
-    high_rms: float
+    octaves: tuple[float, ...]
     kurtosis: float
     line2_mm_s: float
 
@@ -31,6 +31,16 @@ class Reference:
     """Reference of all channels of a machine, in the register's order."""
 
     channels: tuple[ChannelReference, ...]
+
+
+LOWEST_OCTAVE_HZ = 400.0
+"""Octave levels begin above the orders of common shafts."""
+
+
+def octaves_hz(rate_hz: float) -> list[float]:
+    """Lower edges of the octaves that a recording reaches in full, Hz."""
+    edges = [LOWEST_OCTAVE_HZ * 2.0**k for k in range(16)]
+    return [f for f in edges if 2.0 * f <= 0.47 * rate_hz]
 
 
 HALF_ORDERS = tuple(k / 2 for k in range(1, 21))
@@ -52,7 +62,7 @@ def channel_facts(
         orders,
         mesh,
         mesh_sides,
-        spectrum.band_rms(0.2 * rate_hz, 0.47 * rate_hz),
+        tuple(spectrum.band_rms(f, 2.0 * f) for f in octaves_hz(rate_hz)),
         float((centred**4).mean() / (variance**2 + 1e-300)),
         spectrum.velocity_mm_s(2.0 * point.line_hz),
     )

@@ -22,28 +22,28 @@ def sensor_finding(x: NDArray[np.float64], channel: str) -> Finding | None:
         note = f"the signal does not move (RMS {spread:.2g} m/s2)"
         return Finding(Fault.FLATLINE, 1.0, channel, Severity.ALERT, note=note)
     top = np.abs(x - np.median(x)).max()
+    change = np.diff(x)
+    lively = LIVELY_STEPS * float(np.abs(change[change != 0.0]).min(initial=np.inf))
     at_top = float((np.abs(x) >= 0.9999 * np.abs(x).max()).mean())
-    if at_top > CLIPPED_SHARE and top > 3.0 * spread / 2.0:
+    if at_top > CLIPPED_SHARE and top > 3.0 * spread / 2.0 and spread > lively:
         note = f"{at_top:.1%} of the samples stand at the highest value"
         return Finding(Fault.CLIPPING, 0.95, channel, Severity.ALERT, note=note)
-    lost = _stuck_share(x)
+    lost = _stuck_share(x, lively)
     if lost > DROPOUT_SHARE:
         note = f"for {lost:.0%} of the time the signal stands still between lively stretches"
         return Finding(Fault.DROPOUT, 0.95, channel, Severity.ALERT, note=note)
     return None
 
 
-def _stuck_share(x: NDArray[np.float64]) -> float:
+def _stuck_share(x: NDArray[np.float64], lively: float) -> float:
     """Share of samples in long runs of one value that a lively signal breaks off into.
 
     A machine that stands still also repeats values, but there the signal before the run is
     quiet too: within a few steps of the converter.
     """
-    change = np.diff(x)
-    moves = np.abs(change[change != 0.0])
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (change == 0.0).astype(np.int8), [0]])))
+    still = np.diff(x) == 0.0
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(np.int8), [0]])))
     starts, lengths = edges[::2], edges[1::2] - edges[::2]
-    lively = LIVELY_STEPS * float(moves.min(initial=np.inf))
     stuck = [
         n
         for start, n in zip(starts, lengths, strict=True)

@@ -23,6 +23,20 @@ SHORTENED: dict[str, float] = {
     "commit_s": 10.0,
 }
 """Reporting options of the demo's nodes; everything else stands at its default."""
+USUAL_S = 600.0
+
+
+def shortened(duration_s: float) -> dict[str, float]:
+    """Return the demo's intervals; a short demo samples more often, to have enough to learn from.
+
+    Parameters
+    ----------
+    duration_s : float
+        Simulated time.
+    """
+    sample_s = SHORTENED["sample_s"] * min(1.0, duration_s / USUAL_S)
+    return {**SHORTENED, "sample_s": max(1.0, round(sample_s, 1))}
+
 
 DAY_S = 86_400.0
 _EVERY = {
@@ -34,7 +48,9 @@ _EVERY = {
 }
 
 
-def at_defaults(log: Transport, totals: Mapping[str, int]) -> dict[str, Any]:
+def at_defaults(
+    log: Transport, totals: Mapping[str, int], intervals: Mapping[str, float]
+) -> dict[str, Any]:
     """Project what this plant would ship at the default intervals, from what it did ship.
 
     Bytes of each content are scaled by how much rarer the defaults ask for it; that a longer
@@ -49,11 +65,11 @@ def at_defaults(log: Transport, totals: Mapping[str, int]) -> dict[str, Any]:
     """
     shipped, clips, clip_bytes = _bytes_by_content(log)
     defaults = ReportingSection()
-    scale = {c: SHORTENED[k] / float(getattr(defaults, k)) for c, k in _EVERY.items()}
+    scale = {c: intervals[k] / float(getattr(defaults, k)) for c, k in _EVERY.items()}
     steady = sum(n * scale[content] for content, n in shipped.items())
     # A sample of one channel is two bytes: channels times seconds follows from the raw bytes.
     channel_days = totals["raw_bytes"] / (2 * 25_600 * DAY_S)
-    per_clip = clip_bytes / clips * defaults.clip_s / SHORTENED["clip_s"] if clips else 0.0
+    per_clip = clip_bytes / clips * defaults.clip_s / intervals["clip_s"] if clips else 0.0
     return {
         "steady_ratio": round(totals["raw_bytes"] / steady) if steady else None,
         "steady_bytes_per_channel_day": round(steady / channel_days) if channel_days else None,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vibro.assets import Machine, Register, export
-from vibro.cli.demo.intervals import SHORTENED
+from vibro.cli.demo.intervals import SHORTENED, shortened
 
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """A node to write: its machine and the lines of its ``[source]`` section."""
+    """A node to write: its machine, source, the time of its first sample, own intervals."""
 
     machine: Machine
     source: tuple[str, ...]
+    t0_ns: int
+    reporting: Mapping[str, Any] = field(default_factory=dict)
 
 
 def simulated(
@@ -26,12 +29,12 @@ def simulated(
         'kind = "simulator"',
         'pace = "clock"',
         'clock = "../../clock"',
-        f"t0_ns = {t0_ns}",
         f"seed = {seed}",
         f"duration_s = {float(duration_s)}",
         f"commissioning_s = {float(commissioning_s)}",
     )
-    return [NodePlan(machine, source) for machine in machines]
+    intervals = shortened(duration_s)
+    return [NodePlan(machine, source, t0_ns, intervals) for machine in machines]
 
 
 def write(home: Path, plans: Sequence[NodePlan]) -> list[Path]:
@@ -54,9 +57,10 @@ def _node(home: Path, plan: NodePlan) -> Path:
         f'site = "{machine.site}"',
         f'machine = "{machine.machine}"',
         "[source]",
+        f"t0_ns = {plan.t0_ns}",
         *plan.source,
         "[reporting]",
-        *(f"{key} = {value}" for key, value in SHORTENED.items()),
+        *(f"{key} = {value}" for key, value in {**SHORTENED, **plan.reporting}.items()),
     ]
     path = folder / "node.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -62,7 +62,7 @@ def _recordings(result: dict[str, Any]) -> Table:
 
 def _figures(result: dict[str, Any]) -> Table:
     samples, size, books = result["samples"], result["bytes"], result["ledger"]
-    default = result["at_defaults"]
+    default, latency = result["at_defaults"], result["latency_ms"]
     table = Table(show_header=False, box=None)
     table.add_column(style="dim")
     table.add_column()
@@ -91,8 +91,8 @@ def _figures(result: dict[str, Any]) -> Table:
     )
     table.add_row(
         "latency",
-        f"{result['latency_ms']['p50']:.2f} ms median, "
-        f"{result['latency_ms']['p99']:.2f} ms at 99 %, from a window's last sample to its decision",
+        f"{latency['p50']:.2f} ms median, {latency['p99']:.2f} ms at 99 %, "
+        "from a window's last sample to its decision",
     )
     models, nodes = result["models"], sum(m["nodes_running"] for m in result["models"])
     sites = len({m["site"] for m in models})

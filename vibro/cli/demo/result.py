@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_node.tally import quantiles_ms
-from vibro.cli.demo.intervals import SHORTENED, at_defaults
+from vibro.cli.demo.intervals import at_defaults, shortened
 from vibro.cli.demo.ledger import ledger
 from vibro.faults import Fault, Severity
 
@@ -51,6 +51,7 @@ def result(facts: Facts) -> dict[str, Any]:
     raw, shipped = totals["raw_bytes"], facts.shipped_bytes
     tallies = [n.detail["latency_us_log20"] for n in store.nodes()]
     quantiles = quantiles_ms(tallies, (0.5, 0.99))
+    intervals = shortened(facts.scenario.duration_s)
     replayed = {r.machine for r in facts.recordings}
     cases = [c for c in store.cases() if c.path not in replayed]
     return {
@@ -75,8 +76,8 @@ def result(facts: Facts) -> dict[str, Any]:
         "wall_s": round(facts.wall_s, 1),
         "seed": facts.seed,
         "minutes": facts.scenario.duration_s / 60.0,
-        "shortened": SHORTENED,
-        "at_defaults": at_defaults(facts.jobs.log, totals),
+        "shortened": intervals,
+        "at_defaults": at_defaults(facts.jobs.log, totals, intervals),
         "ledger": ledger(facts),
         "recordings": [r.verdict(store) for r in facts.recordings],
         "refused_models": [

@@ -95,9 +95,7 @@ class Demo:
                 self._until(jobs, edges, progress, total, lambda: self._adopted(jobs, rounds))
                 self._clock.set(self.end_ns)
                 progress.stage("faults grow")
-                self._until(
-                    jobs, edges, progress, total, lambda: all(e.finished() for e in edges)
-                )
+                self._until(jobs, edges, progress, total, lambda: all(e.finished() for e in edges))
                 while (counts := jobs.step()).messages:
                     total.add(counts)
                 wall_s = time.monotonic() - started
@@ -159,15 +157,19 @@ class Demo:
 
     def _share(self, jobs: CloudJobs) -> float:
         """Share of the scenario that has been processed, over all nodes."""
-        done = sum(min(n.detail["end_ns"], self.end_ns) - self.t0_ns for n in jobs.store.nodes())
+        ends = [int(n.detail["end_ns"]) for n in jobs.store.nodes()]
+        done = sum(min(end, self.end_ns) - self.t0_ns for end in ends)
         return done / (len(self._plans) * (self.end_ns - self.t0_ns))
 
     def _reached(self, jobs: CloudJobs, until_ns: int) -> bool:
-        """Whether every node that is not at its end has come to within a block of an instant."""
-        nodes = jobs.store.nodes()
-        block_ns = 2 * 10**9
-        return len(nodes) == len(self._plans) and all(
-            n.detail["finished"] or n.detail["end_ns"] >= until_ns - block_ns for n in nodes
+        """Whether every node has come to within two blocks of an instant, or to its end."""
+        near_ns = until_ns - 2 * 10**9
+        heard = {n.path: n for n in jobs.store.nodes()}
+        started = [p.machine.path for p in self._plans if p.t0_ns < near_ns]
+        return all(
+            (node := heard.get(path)) is not None
+            and (node.detail["finished"] or node.detail["end_ns"] >= near_ns)
+            for path in started
         )
 
     def _adopted(self, jobs: CloudJobs, rounds: list[Round]) -> bool:
