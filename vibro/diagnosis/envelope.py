@@ -109,6 +109,21 @@ def envelope_spectra(
     return found
 
 
+def best_band(spectra: Sequence[EnvelopeSpectrum], lines_hz: Sequence[float]) -> EnvelopeSpectrum:
+    """Return the spectrum in which some line stands out most; without lines, the deepest one."""
+
+    def height(s: EnvelopeSpectrum) -> float:
+        slack = 1.5 * s.resolution_hz
+        near = [
+            s.highest(f - slack - 0.005 * f, f + slack + 0.005 * f)
+            for f in lines_hz
+            if 0.0 < f < s.top_hz
+        ]
+        return max(near, default=float(s.depth[1:].max(initial=0.0)))
+
+    return max(spectra, key=height)
+
+
 def _whiten(spectrum: NDArray[np.complex64], df: float) -> NDArray[np.complex64]:
     """Divide every bin by the median level of its neighbourhood, and cut what stands out of it."""
     magnitude = np.abs(spectrum)
