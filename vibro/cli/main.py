@@ -39,6 +39,7 @@ _EXTRA_OF = {
     "grafana_api": "dashboards",
     "pyfftw": "bench",
 }
+_OWN = ("vibro", "edge_node", "cloud_jobs", "dashboards")
 
 
 class LazyVerbs(click.Group):
@@ -99,6 +100,8 @@ def main(argv: list[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except ImportError as error:
+        if (error.name or "").split(".")[0] in _OWN:
+            raise  # a fault of ours, not a library that is missing
         translated = _translate(error)
         _fail(str(translated), translated.exit_code)
     except VibroError as error:

@@ -60,11 +60,15 @@ def _show(rows: list[dict[str, Any]]) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("machine", "class", "severity", "fault", "p", "state", "onset (UTC)", "events"):
-        table.add_column(name, justify="right" if name in ("p", "events") else "left")
+        right = name in ("p", "events")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for row in rows:
         onset = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row["t_onset_ns"] / 1e9))
         probability = "" if row["probability"] is None else f"{row['probability']:.2f}"
         fault = row["fault"] + (" (growing)" if row["growing"] else "")
         cells = [row["machine"], row["machine_class"], row["severity"], fault, probability]
         table.add_row(*cells, row["state"], onset, str(row["events"]))
-    Console(soft_wrap=True, highlight=False).print(table)
+    # A table that is piped or on a narrow terminal keeps its columns whole.
+    console = Console(highlight=False)
+    console.width = max(console.width, 140)
+    console.print(table)

@@ -62,6 +62,7 @@ def command(
     from vibro.cli.demo.report import report  # noqa: PLC0415
     from vibro.cli.demo.run import Demo  # noqa: PLC0415
 
+    kept = home
     with ExitStack() as stack:
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vibro-demo-")))
@@ -73,7 +74,7 @@ def command(
         if as_json:
             echo_json(result)
             return
-        report(result, home)
+        report(result, kept)
         if sys.stdout.isatty() and not no_serve:
             from cloud_jobs.serve.app import serve  # noqa: PLC0415
 

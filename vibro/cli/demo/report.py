@@ -8,20 +8,33 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 110
 
-def report(result: dict[str, Any], home: Path) -> None:
-    """Print what happened, and what it cost."""
-    out = Console()
-    out.print()
+
+def report(result: dict[str, Any], home: Path | None) -> None:
+    """Print what happened, and what it cost; ``home`` is named where it is kept."""
+    out = Console(highlight=False)
+    out.width = max(out.width, WIDTH)
     out.print(_cases(result))
+    out.print()
     for group in result["groups"]:
         out.print(f"  [bold]{_words(group['kind'])}[/]: {', '.join(group['machines'])}")
     for case in result["false_cases"]:
         out.print(f"  [red]false case[/]: {case['machine']} {_words(case['fault'])}")
     if result["recordings"]:
+        out.print()
         out.print(_recordings(result))
+    out.print()
     out.print(_figures(result))
-    out.print(f"[dim]kept in {home}[/]" if home.exists() else "")
+    if home is not None:
+        out.print(f"\nkept in {home}: try `vibro serve --home {home}`")
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False,
+        header_style="dim", padding=(0, 2),
+    )  # fmt: skip
 
 
 def _words(slug: str) -> str:
@@ -29,9 +42,10 @@ def _words(slug: str) -> str:
 
 
 def _cases(result: dict[str, Any]) -> Table:
-    table = Table(title=f"{len(result['truth'])} faults in {result['minutes']:g} minutes")
+    table = _table(f"{len(result['truth'])} faults in {result['minutes']:g} minutes of plant life")
     for name in ("machine", "true fault", "onset", "case", "severity", "opened after"):
-        table.add_column(name, justify="right" if name in {"onset", "opened after"} else "left")
+        right = name in {"onset", "opened after"}
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for truth in result["truth"]:
         case = next((c for c in result["cases"] if c["machine"] == truth["machine"]), None)
         table.add_row(
@@ -46,9 +60,9 @@ def _cases(result: dict[str, Any]) -> Table:
 
 
 def _recordings(result: dict[str, Any]) -> Table:
-    table = Table(title="real recordings, replayed")
+    table = _table("real recordings, replayed")
     for name in ("machine", "publisher's label", "verdict", "probability", ""):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for r in result["recordings"]:
         table.add_row(
             r["machine"],
@@ -63,7 +77,7 @@ def _recordings(result: dict[str, Any]) -> Table:
 def _figures(result: dict[str, Any]) -> Table:
     samples, size, books = result["samples"], result["bytes"], result["ledger"]
     default, latency = result["at_defaults"], result["latency_ms"]
-    table = Table(show_header=False, box=None)
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
     table.add_row(

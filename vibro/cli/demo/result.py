@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_node.tally import quantiles_ms
-from vibro.cli.demo.intervals import at_defaults, shortened
+from vibro.cli.demo.intervals import shortened
 from vibro.cli.demo.ledger import ledger
+from vibro.cli.demo.traffic import at_defaults, traffic
 from vibro.faults import Fault, Severity
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ class Facts:
 
     jobs: CloudJobs
     scenario: Scenario
+    plant: Sequence[str]
     recordings: Sequence[Recorded]
     configs: Sequence[Path]
     t0_ns: int
     seed: int
     wall_s: float
-    shipped_bytes: int
     repeats: int
     dead: int
     restarts: int
@@ -45,10 +46,14 @@ def result(facts: Facts) -> dict[str, Any]:
     """Build the one JSON object that `vibro demo --json` prints.
 
     Truth comes only from the scenario, everything else only from what the pipeline stored.
+    ``samples`` counts all machines; ``bytes`` the simulated plant, as a replayed recording is a
+    few seconds, most of which is shipped as clips.
     """
     store = facts.jobs.store
     totals = store.totals()
-    raw, shipped = totals["raw_bytes"], facts.shipped_bytes
+    plant = {t.split("/")[0] for t in facts.plant}
+    raw = sum(n.raw_bytes for n in store.nodes() if n.site in plant)
+    shipped = traffic(facts.jobs.log, sorted(plant))
     tallies = [n.detail["latency_us_log20"] for n in store.nodes()]
     quantiles = quantiles_ms(tallies, (0.5, 0.99))
     intervals = shortened(facts.scenario.duration_s)
@@ -56,7 +61,11 @@ def result(facts: Facts) -> dict[str, Any]:
     cases = [c for c in store.cases() if c.path not in replayed]
     return {
         "samples": {k: totals[k] for k in ("seen", "processed", "lost")},
-        "bytes": {"raw": raw, "shipped": shipped, "ratio": round(raw / max(shipped, 1), 1)},
+        "bytes": {
+            "raw": raw,
+            "shipped": shipped.shipped,
+            "ratio": round(raw / max(shipped.shipped, 1), 1),
+        },
         "latency_ms": {
             "p50": _rounded(quantiles[0.5]),
             "p99": _rounded(quantiles[0.99]),
@@ -77,7 +86,7 @@ def result(facts: Facts) -> dict[str, Any]:
         "seed": facts.seed,
         "minutes": facts.scenario.duration_s / 60.0,
         "shortened": intervals,
-        "at_defaults": at_defaults(facts.jobs.log, totals, intervals),
+        "at_defaults": at_defaults(shipped, raw, intervals),
         "ledger": ledger(facts),
         "recordings": [r.verdict(store) for r in facts.recordings],
         "refused_models": [

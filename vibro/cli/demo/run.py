@@ -102,12 +102,12 @@ class Demo:
                 facts = Facts(
                     jobs=jobs,
                     scenario=self.scenario,
+                    plant=list(plant().machines),
                     recordings=self.recordings,
                     configs=self.configs,
                     t0_ns=self.t0_ns,
                     seed=self.seed,
                     wall_s=wall_s,
-                    shipped_bytes=total.value_bytes,
                     repeats=total.repeats,
                     dead=total.dead,
                     restarts=sum(e.restarts for e in edges),
@@ -187,9 +187,8 @@ class _Totals:
     """What the polls of the whole run came to."""
 
     def __init__(self) -> None:
-        self.value_bytes = self.repeats = self.dead = 0
+        self.repeats = self.dead = 0
 
     def add(self, counts: Any) -> None:
-        self.value_bytes += counts.value_bytes
         self.repeats += counts.repeats
         self.dead += counts.dead
