@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cloud_jobs.store.tables import Base
+from vibro.errors import BadInputError, VibroError
 
 HEAD = "0001"
 """Newest migration; a test keeps it equal to what the migrations folder says."""
+
+_MIGRATING = threading.Lock()
+"""Alembic's context is one a process."""
 
 
 class Database:
@@ -26,6 +33,13 @@ class Database:
     ----------
     url : str
         SQLAlchemy URL, ``sqlite:///...`` or ``postgresql+...``.
+
+    Raises
+    ------
+    VibroError
+        If the file cannot be opened or is damaged; a damaged page may be met only later.
+    BadInputError
+        If it is no database, or one of a newer Vibro.
     """
 
     def __init__(self, url: str) -> None:
@@ -44,7 +58,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """One transaction: committed at the end of the block, rolled back on an error."""
-        with self._sessions.begin() as session:
+        with self._clear_errors(), self._sessions.begin() as session:
             yield session
 
     def close(self) -> None:
@@ -52,28 +66,67 @@ class Database:
         self.engine.dispose()
 
     def _migrate(self) -> None:
-        if _version(self.engine) != HEAD:
-            upgrade(self.engine)
+        with self._clear_errors():
+            with self.engine.connect() as connection:
+                version = _version(connection)
+            if version != HEAD:
+                upgrade(self.engine)
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Say in one line what is wrong with the file; a violated constraint is a fault of ours."""
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DatabaseError as error:
+            if not isinstance(error.orig, sqlite3.Error):
+                raise
+            said, file = str(error.orig), self.engine.url.database
+            if "not a database" in said or "malformed" in said:
+                raise BadInputError(
+                    f"{file} is damaged or no store ({said}): move it away; the log fills a new one"
+                ) from None
+            raise VibroError(f"store {file}: {said}") from None
 
 
-def _version(engine: Engine) -> str | None:
-    if not inspect(engine).has_table("alembic_version"):
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
         return None
-    with engine.connect() as connection:
-        version = connection.scalar(text("select version_num from alembic_version"))
+    version = connection.scalar(text("select version_num from alembic_version"))
     return None if version is None else str(version)
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run the migrations up to a revision; imported here because it is needed once a home."""
+    """Run the migrations up to a revision, all or none of them.
+
+    SQLite would commit each statement of a migration by itself; the explicit transaction makes a
+    process that is killed meanwhile leave nothing behind, and another one that opens the same home
+    wait for its turn.
+
+    Raises
+    ------
+    BadInputError
+        If the store was written by a newer Vibro.
+    """
+    # Imported here because a home needs them once.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", "cloud_jobs.store:migrations")
-    with engine.begin() as connection:
+    with _MIGRATING, engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("begin immediate")
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        try:
+            command.upgrade(config, revision)
+        except CommandError as error:
+            raise BadInputError(
+                f"{engine.url.database} holds a newer store than this Vibro knows ({error}): "
+                "update Vibro or name another home"
+            ) from None
 
 
 def upsert(session: Session, row: type[Base], values: Sequence[Mapping[str, Any]]) -> None:
@@ -119,9 +172,9 @@ def _dumps(value: Any) -> str:
 def _sqlite_settings(connection: Any, record: Any) -> None:
     del record
     cursor = connection.cursor()
+    cursor.execute("pragma busy_timeout=30000")
     # WAL lets the page read while the jobs write; a transaction lost in a power cut is consumed
     # again, because its offsets are lost with it.
     cursor.execute("pragma journal_mode=wal")
     cursor.execute("pragma synchronous=normal")
-    cursor.execute("pragma busy_timeout=30000")
     cursor.close()

@@ -183,12 +183,9 @@ def _without_shaft(
 ) -> EnvelopeSpectrum:
     spans = spans_around(shaft_hz, 0.0, spectrum.top_hz, spectrum.resolution_hz)
     depths = [spectrum.highest(*span) for span in spans]
+    places = np.outer(np.arange(1, HARMONICS + 1), families_hz).ravel()
     contested = [
-        any(
-            low - SLIP * h * f <= h * f <= high + SLIP * h * f
-            for f in families_hz
-            for h in range(1, HARMONICS + 1)
-        )
+        bool((np.abs(places - (low + high) / 2) <= (high - low) / 2 + SLIP * places).any())
         for low, high in spans
     ]
     usual = max((d for d, c in zip(depths[:10], contested, strict=False) if not c), default=np.inf)

@@ -60,13 +60,14 @@ class EnvelopeSpectrum:
 
     def without(self, spans: Sequence[tuple[float, float]]) -> EnvelopeSpectrum:
         """Spectrum with spans (low, high) in Hz brought down to the floor."""
-        depth, ratio = self.depth.copy(), self.ratio.copy()
-        for low, high in spans:
-            lo = max(0, int(np.ceil(low / self.resolution_hz)))
-            hi = int(high / self.resolution_hz) + 1
-            depth[lo:hi] /= np.sqrt(np.maximum(ratio[lo:hi], 1.0))
-            ratio[lo:hi] = np.minimum(ratio[lo:hi], 1.0)
-        return replace(self, depth=depth, ratio=ratio)
+        size = self.depth.size
+        ends = np.asarray(spans, np.float64).reshape(-1, 2) / self.resolution_hz
+        edges = np.zeros(size + 1, np.int64)
+        np.add.at(edges, np.clip(np.ceil(ends[:, 0]), 0, size).astype(np.int64), 1)
+        np.add.at(edges, np.clip(np.floor(ends[:, 1]) + 1, 0, size).astype(np.int64), -1)
+        inside = edges[:-1].cumsum() > 0
+        excess = np.where(inside, np.maximum(self.ratio, 1.0), 1.0)
+        return replace(self, depth=self.depth / np.sqrt(excess), ratio=self.ratio / excess)
 
 
 def candidate_bands(rate_hz: float) -> list[tuple[float, float]]:

@@ -7,8 +7,12 @@ happens. The edge runs as fast as it can all the time.
 
 from __future__ import annotations
 
+import importlib
+import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
 
 HEALTHY_SHARE = 0.4
 PROCESSES = 2
-IDLE_S = 0.05
+PAUSE_S = 0.3
+"""Between two looks at the log: few large batches cost less than many small ones."""
 STUCK_S = 180.0
 """Without any news from any node for so long the demo gives up."""
 
@@ -83,7 +88,11 @@ class Demo:
         from vibro.cli.demo.result import Facts, result  # noqa: PLC0415
 
         started = time.monotonic()
-        with silent() if quiet else shown() as progress, self._edges() as edges:
+        with (
+            silent() if quiet else shown() as progress,
+            self._edges() as edges,
+            _trainers() as trainers,
+        ):
             jobs = CloudJobs(self.home)
             try:
                 total = _Totals()
@@ -91,7 +100,7 @@ class Demo:
                     jobs, edges, progress, total, lambda: self._reached(jobs, self.night_ns)
                 )
                 progress.stage("night: retraining every site and class")
-                rounds = jobs.retrain(self.night_ns, seed=self.seed)
+                rounds = jobs.retrain(self.night_ns, seed=self.seed, executor=trainers)
                 self._until(jobs, edges, progress, total, lambda: self._adopted(jobs, rounds))
                 self._clock.set(self.end_ns)
                 progress.stage("faults grow")
@@ -152,8 +161,7 @@ class Demo:
                 progress.at(self._share(jobs), len(jobs.store.cases()), [e.pid for e in edges])
             elif time.monotonic() - heard > STUCK_S:
                 raise VibroError(f"no node has sent anything for {STUCK_S:g} s: see {self.home}")
-            else:
-                time.sleep(IDLE_S)
+            time.sleep(PAUSE_S)
 
     def _share(self, jobs: CloudJobs) -> float:
         """Share of the scenario that has been processed, over all nodes."""
@@ -181,6 +189,22 @@ class Demo:
             or n.bundle == version.get((n.site, machines[n.path].machine_class), n.bundle)
             for n in jobs.store.nodes()
         )
+
+
+@contextmanager
+def _trainers() -> Iterator[Executor]:
+    """Processes to train in, started before they are needed: scikit-learn takes its time."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_ready) as pool:
+        for _ in range(PROCESSES):
+            pool.submit(_ready)
+        yield pool
+
+
+def _ready() -> None:
+    """Leave Ctrl-C to the demo itself, and import what training takes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    importlib.import_module("cloud_jobs.retrain.train")
 
 
 class _Totals:
