@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 
 from cloud_jobs.lake import Lake
 from cloud_jobs.serve.plot import sparkline
+from cloud_jobs.serve.words import severity_word
 from cloud_jobs.store import Store
 from cloud_jobs.store.tables import CaseRow, DiagnosisRow, EventRow, GroupRow, NodeRow
 from vibro.assets import Machine
+from vibro.faults import Fault, Severity
 from vibro.iso10816 import IsoLimits, zone
 
 STALE_S = 300.0
@@ -30,6 +33,7 @@ class MachineFacts:
     open_events: int
     node: NodeRow | None
     silent: bool
+    finished: bool
     velocity_mm_s: float | None
     zone: str
     zone_position: float | None
@@ -58,6 +62,19 @@ class Fleet:
     nodes: list[NodeRow]
     models: dict[str, str]
     newest_ns: int
+
+    @property
+    def by_severity(self) -> dict[str, int]:
+        """Number of machines of each severity, the worst first; ``none`` = no data yet."""
+        machines = [m for site in self.sites.values() for m in site]
+        counted = Counter(severity_word(m.severity) for m in machines)
+        words = [*(s.word for s in reversed(Severity)), "none"]
+        return {w: counted[w] for w in words if counted[w] or w == "ok"}
+
+    @property
+    def silent(self) -> int:
+        """Number of machines whose node has fallen silent."""
+        return sum(m.silent for site in self.sites.values() for m in site if m.node)
 
 
 def fleet(store: Store, lake: Lake, now_ns: int) -> Fleet:
@@ -128,13 +145,16 @@ def _machine(
     status: _Status,
     now_ns: int,
 ) -> MachineFacts:
-    velocity = status.newest(machine.path, "velocity_rms_mm_s")
+    # A dead sensor measures a velocity of nothing, which is no velocity.
+    blind = case is not None and Fault(case.fault).is_sensor_fault
+    velocity = None if blind else status.newest(machine.path, "velocity_rms_mm_s")
     limits = machine.iso_limits
     shown, position = "", None
     if isinstance(limits, IsoLimits) and velocity is not None:
         shown = zone(velocity, None, limits).value
         position = zone_position(velocity, limits)
-    silent = node is None or now_ns - node.t0_ns > STALE_S * 1e9
+    finished = node is not None and bool(node.detail.get("finished"))
+    silent = not finished and (node is None or now_ns - node.t0_ns > STALE_S * 1e9)
     severity = case.severity if case else None if node is None else 1 if open_events else 0
     return MachineFacts(
         machine=machine,
@@ -143,6 +163,7 @@ def _machine(
         open_events=open_events,
         node=node,
         silent=silent,
+        finished=finished,
         velocity_mm_s=velocity,
         zone=shown,
         zone_position=position,

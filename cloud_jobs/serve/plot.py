@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cloud_jobs.serve.scales import clock_ticks, thinned, ticks
 
 Floats = NDArray[Any]
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 920.0, 58.0, 12.0, 24.0, 30.0
@@ -68,6 +70,8 @@ class Plot:
         Where not zero, the pointer's readout also gives x as a multiple of it.
     time0_ns : int
         Where not zero, x is seconds since this instant (UTC) and ticks are clock times.
+    name : str
+        Name of the x axis: plots of one name are zoomed together.
     """
 
     title: str
@@ -82,7 +86,7 @@ class Plot:
     y_floor: float | None = None
     order_hz: float = 0.0
     time0_ns: int = 0
-    attributes: dict[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 def svg(plot: Plot) -> str:
@@ -163,23 +167,15 @@ def _open(plot: Plot, frame: _Frame) -> str:
     }
     said = "".join(f' data-{k}="{v:.10g}"' for k, v in data.items())
     said += f' data-xunit="{escape(plot.x_unit)}" data-yunit="{escape(plot.y_unit)}"'
-    said += "".join(f' data-{k}="{escape(v)}"' for k, v in plot.attributes.items())
+    said += f' data-name="{escape(plot.name)}"'
     return (
         f'<svg class="plot" viewBox="0 0 {WIDTH:.0f} {plot.height:.0f}" role="img" '
         f'aria-label="{escape(plot.title)}"{said}>'
-        f'<text class="title" x="{LEFT:.0f}" y="14">{escape(plot.title)}</text>'
+        f'<text class="title" x="{LEFT:.0f}" y="14">{escape(plot.title)}'
+        f'<tspan class="unit" dx="8">{escape(plot.y_unit)}</tspan></text>'
         f'<text class="unit" x="{WIDTH - RIGHT:.0f}" y="{plot.height - 3:.0f}" '
         f'text-anchor="end">{escape(plot.x_unit)}</text>'
     )
-
-
-def ticks(lo: float, hi: float, most: int = 8) -> list[float]:
-    """Round values in ``[lo, hi]``, at most ``most`` + 1 of them, 1-2-5 steps."""
-    raw = (hi - lo) / most
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(s * power for s in (1.0, 2.0, 5.0, 10.0) if s * power >= raw * (1 - 1e-9))
-    first = math.ceil(lo / step - 1e-9)
-    return [k * step for k in range(first, math.floor(hi / step + 1e-9) + 1)]
 
 
 def _grid(plot: Plot, frame: _Frame) -> list[str]:
@@ -187,9 +183,10 @@ def _grid(plot: Plot, frame: _Frame) -> list[str]:
     parts = []
     for value, label in _x_ticks(plot, frame):
         x = frame.x(value)
+        anchor = "end" if x > WIDTH - RIGHT - 3.2 * len(label) else "middle"
         parts.append(
             f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom:.1f}"/>'
-            f'<text class="tick" x="{x:.1f}" y="{bottom + 13:.1f}" text-anchor="middle">'
+            f'<text class="tick" x="{x:.1f}" y="{bottom + 13:.1f}" text-anchor="{anchor}">'
             f"{label}</text>"
         )
     for value in ticks(frame.y0, frame.y1, 4):
@@ -199,28 +196,13 @@ def _grid(plot: Plot, frame: _Frame) -> list[str]:
             f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">'
             f"{value:.4g}</text>"
         )
-    parts.append(
-        f'<text class="unit" x="{LEFT - 6}" y="14" text-anchor="end">{escape(plot.y_unit)}</text>'
-    )
     return parts
 
 
 def _x_ticks(plot: Plot, frame: _Frame) -> list[tuple[float, str]]:
-    if not plot.time0_ns:
-        return [(v, f"{v:.6g}") for v in ticks(frame.x0, frame.x1, 10)]
-    span = frame.x1 - frame.x0
-    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
-    step = next((s for s in steps if span / s <= 9), 86400 * math.ceil(span / 86400 / 9))
-    start = plot.time0_ns / 1e9
-    first = math.ceil((start + frame.x0) / step)
-    at = [k * step for k in range(first, math.floor((start + frame.x1) / step) + 1)]
-    return [(t - start, _clock(t, step)) for t in at]
-
-
-def _clock(seconds: float, step: float) -> str:
-    stamp = np.datetime64(round(seconds), "s").item()
-    form = "%H:%M:%S" if step < 60 else "%H:%M" if step < 86400 else "%d %b"
-    return str(stamp.strftime(form))
+    if plot.time0_ns:
+        return clock_ticks(frame.x0, frame.x1, plot.time0_ns)
+    return [(v, f"{v:.6g}") for v in ticks(frame.x0, frame.x1, 10)]
 
 
 def _curve(line: Line, frame: _Frame) -> str:
@@ -228,21 +210,6 @@ def _curve(line: Line, frame: _Frame) -> str:
     x, y = thinned(np.asarray(line.x)[inside], np.asarray(line.y, float)[inside], 800)
     path = _path(frame.x(x), frame.y(y))
     return f'<path class="curve s{line.style}" d="{path}"><title>{escape(line.name)}</title></path>'
-
-
-def thinned(x: Floats, y: Floats, columns: int) -> tuple[Floats, Floats]:
-    """Reduce a curve to the lowest and highest point of each of ``columns`` spans.
-
-    No peak is lost; a curve of up to four points a column stays as it is.
-    """
-    if len(x) <= 4 * columns:
-        return x, y
-    edges = np.linspace(0, len(x), columns + 1).astype(int)[:-1]
-    known = np.where(np.isfinite(y), y, 0.0)
-    picked = []
-    for lo, hi in zip(edges, [*edges[1:], len(x)], strict=True):
-        picked += sorted({lo + int(known[lo:hi].argmin()), lo + int(known[lo:hi].argmax())})
-    return x[picked], y[picked]
 
 
 def _path(x: Floats, y: Floats) -> str:
@@ -303,10 +270,10 @@ def _legend(plot: Plot, frame: _Frame) -> list[str]:
         parts.append(
             f'<text class="legend" x="{x:.0f}" y="14" text-anchor="end">{escape(line.name)}</text>'
         )
-        x -= 6.4 * len(line.name) + 6
+        x -= 5.9 * len(line.name) + 4
         parts.append(
             f'<line class="curve s{line.style}" x1="{x - 16:.0f}" x2="{x - 2:.0f}" y1="10" '
             'y2="10"/>'
         )
-        x -= 28
+        x -= 26
     return parts

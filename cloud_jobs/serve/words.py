@@ -82,3 +82,10 @@ def tiny(p: float | None) -> str:
     if p < 1e-12:
         return "< 1e-12"
     return f"{p:.1e}" if p < 1e-3 else f"{p:.3f}"
+
+
+def chance(p: float | None) -> str:
+    """Say a probability; nothing is quite certain."""
+    if p is None or not math.isfinite(p):
+        return "–"
+    return "> 0.99" if p > 0.99 else f"{p:.2f}"

@@ -78,4 +78,10 @@ def command(
         if sys.stdout.isatty() and not no_serve:
             from cloud_jobs.serve.app import serve  # noqa: PLC0415
 
-            serve(home, "127.0.0.1", port, ready=lambda url: click.echo(f"{url}  (Ctrl-C ends)"))
+            serve(
+                home,
+                "127.0.0.1",
+                port,
+                ready=lambda url: click.echo(f"{url}  (Ctrl-C ends)"),
+                any_port=True,
+            )

@@ -1,4 +1,4 @@
-"""The plots of a clip and of a machine's trends."""
+"""The plots of a clip: waveform, envelope spectrum, velocity and acceleration spectra."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud_jobs.lake import Lake
-from cloud_jobs.serve.plot import Band, Level, Line, Mark, Plot
-from cloud_jobs.store.tables import DiagnosisRow, EventRow
-from vibro.assets import Machine, Point
+from cloud_jobs.serve.plot import Band, Line, Mark, Plot
+from cloud_jobs.store.tables import DiagnosisRow
+from vibro.assets import Point
 from vibro.diagnosis.envelope import EnvelopeSpectrum, envelope_spectra
 from vibro.faults import Fault
-from vibro.iso10816 import IsoLimits
-from vibro.records import ChannelPath, Clip
+from vibro.records import Clip
 
 Floats = NDArray[np.float64]
+
+SLOWEST = 4
+"""First bin of an envelope spectrum that is drawn: below it is how the level wandered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _marks(lines: Iterable[FaultLine], rpm: float) -> list[Mark]:
 def amplitude_spectrum(x: Floats, rate_hz: float) -> tuple[Floats, Floats]:
     """Frequencies (Hz) and Hann amplitudes (0 to peak, in the unit of ``x``) of a signal."""
     window: Floats = np.hanning(len(x)).astype(np.float64)
-    lines = np.abs(np.fft.rfft((x - x.mean()) * window)) * 2.0 / window.sum()
+    lines: Floats = np.abs(np.fft.rfft((x - x.mean()) * window)) * 2.0 / window.sum()
     frequencies: Floats = np.fft.rfftfreq(len(x), 1.0 / rate_hz).astype(np.float64)
     return frequencies, lines
 
@@ -105,7 +106,7 @@ def clip_plots(
 
 def _waveform(x: Floats, rate_hz: float) -> Plot:
     time_s = np.arange(len(x)) / rate_hz
-    return Plot("Waveform", "s", "m/s²", [Line(time_s, x)], height=170.0)
+    return Plot("Waveform", "s", "m/s²", [Line(time_s, x)], height=170.0, name="time")
 
 
 def _curves(
@@ -127,23 +128,25 @@ def _velocity(
 ) -> Plot:
     lines = shaft_lines(point)
     mesh = point.lines.gear_mesh
+    lowest = max(2.0, min(10.0, 0.4 * order_hz or 10.0))
     top = min(rate_hz / 2.56, max(1000.0, 1.3 * mesh * order_hz if math.isfinite(mesh) else 0.0))
     return Plot(
         "Velocity spectrum",
         "Hz",
         "mm/s",
-        _curves(_as_velocity(x, rate_hz), _as_velocity(*old) if old else None, top),
+        _curves(_as_velocity(x, rate_hz, lowest), _as_velocity(*old, lowest) if old else None, top),
         marks=_marks(lines, rpm),
         order_hz=order_hz,
         y_floor=0.0,
         x_range=(0.0, top),
+        name="velocity",
     )
 
 
-def _as_velocity(x: Floats, rate_hz: float) -> tuple[Floats, Floats]:
-    """Velocity amplitudes in mm/s from 2 Hz up; below it integration shows only drift."""
+def _as_velocity(x: Floats, rate_hz: float, lowest_hz: float) -> tuple[Floats, Floats]:
+    """Velocity amplitudes in mm/s from ``lowest_hz`` up; below it integration shows only drift."""
     hz, amplitude = amplitude_spectrum(x, rate_hz)
-    keep = hz >= 2.0
+    keep = hz >= lowest_hz
     return hz[keep], 1e3 * amplitude[keep] / (2.0 * np.pi * hz[keep])
 
 
@@ -163,6 +166,7 @@ def _acceleration(
         bands=[Band(lo, hi, "demod", f"demodulated band {lo:.0f} to {hi:.0f} Hz")],
         order_hz=order_hz,
         x_range=(0.0, rate_hz / 2.0),
+        name="acceleration",
     )
 
 
@@ -211,11 +215,12 @@ def _envelope(
     lines = envelope_lines(point)
     highest = max((ln.order for ln in lines), default=10.0) * order_hz
     top = min(spectrum.top_hz, max(100.0, 1.08 * highest) if order_hz else 500.0)
-    hz: Floats = np.arange(spectrum.depth.size) * spectrum.resolution_hz
-    before = None
+    hz: Floats = np.arange(spectrum.depth.size, dtype=np.float64) * spectrum.resolution_hz
+    before: tuple[Floats, Floats] | None = None
     if old is not None:
         (was,) = envelope_spectra(*old, bands=[spectrum.band_hz])
-        before = (np.arange(was.depth.size) * was.resolution_hz, 100.0 * was.depth)
+        was_hz: Floats = np.arange(was.depth.size, dtype=np.float64) * was.resolution_hz
+        before = (was_hz[SLOWEST:], 100.0 * was.depth[SLOWEST:])
     marks = _marks(lines, rpm)
     for d in diagnoses[:1]:
         marks += [
@@ -228,75 +233,11 @@ def _envelope(
         f"Envelope spectrum of {lo:.0f} to {hi:.0f} Hz",
         "Hz",
         "depth %",
-        _curves((hz[1:], 100.0 * spectrum.depth[1:]), before, top),
+        _curves((hz[SLOWEST:], 100.0 * spectrum.depth[SLOWEST:]), before, top),
         marks=marks,
         order_hz=order_hz,
         y_floor=0.0,
         x_range=(0.0, top),
         height=260.0,
+        name="envelope",
     )
-
-
-TRENDS = (
-    ("velocity_rms_mm_s", "Velocity RMS 10 to 1000 Hz", "mm/s"),
-    ("score_fast", "Anomaly score, fast path", ""),
-    ("score_long", "Anomaly score, long path", ""),
-    ("rms", "Acceleration RMS", "m/s²"),
-    ("kurtosis", "Kurtosis", ""),
-    ("order_1", "1× shaft", "m/s²"),
-    ("order_2", "2× shaft", "m/s²"),
-    ("ses_bpfo", "Envelope line BPFO", "dB"),
-    ("ses_bpfi", "Envelope line BPFI", "dB"),
-    ("gear_mesh_1", "Gear mesh", "m/s²"),
-)
-
-
-def trend_plots(lake: Lake, machine: Machine, events: Sequence[EventRow]) -> list[Plot]:
-    """One plot a feature, one curve a channel, with events shaded and ISO limits drawn."""
-    return [
-        plot
-        for feature, title, unit in TRENDS
-        if (plot := _trend(lake, machine, events, feature, title, unit)) is not None
-    ]
-
-
-def _trend(
-    lake: Lake, machine: Machine, events: Sequence[EventRow], feature: str, title: str, unit: str
-) -> Plot | None:
-    found = []
-    for point in machine.points:
-        channel = ChannelPath(machine.site, machine.machine, point.channel)
-        times, values = lake.trend(channel, feature)
-        found.append((point.channel, times, values.astype(np.float64)))
-    known = [v for _, _, v in found if np.isfinite(v).any()]
-    if not known or all(not v[np.isfinite(v)].any() for v in known):
-        return None
-    t0 = min(int(t[0]) for _, t, _ in found if len(t))
-    end = max(float(t[-1] - t0) / 1e9 for _, t, _ in found if len(t))
-    lines = [Line((t - t0) / 1e9, v, name, i) for i, (name, t, v) in enumerate(found)]
-    return Plot(
-        title,
-        "UTC",
-        unit,
-        lines,
-        levels=_levels(machine, feature),
-        bands=[_event_band(e, t0, end) for e in events],
-        time0_ns=t0,
-        height=170.0,
-        y_floor=0.0 if feature.startswith(("score", "velocity", "rms", "order")) else None,
-    )
-
-
-def _levels(machine: Machine, feature: str) -> list[Level]:
-    limits = machine.iso_limits
-    if feature != "velocity_rms_mm_s" or not isinstance(limits, IsoLimits):
-        return []
-    names = zip(limits.velocity_mm_s, ("A/B", "B/C", "C/D"), ("ok", "alert", "danger"), strict=True)
-    return [Level(v, f"ISO 10816-3 {name}  {v:g}", kind) for v, name, kind in names]
-
-
-def _event_band(event: EventRow, t0_ns: int, end_s: float) -> Band:
-    last = end_s if event.t_clear_ns is None else (event.t_last_ns - t0_ns) / 1e9
-    kinds = ("ok", "watch", "alert", "alarm", "danger")
-    title = f"{event.channel}: {', '.join(event.causes)}"
-    return Band((event.t_onset_ns - t0_ns) / 1e9, last, kinds[event.severity], title)
