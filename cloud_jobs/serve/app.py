@@ -7,10 +7,12 @@ loaded from anywhere else: style sheet and script are files of this folder.
 from __future__ import annotations
 
 import math
+import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -207,9 +209,19 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Says when the page can be opened."""
+    """Says when the page can be opened; being told to stop is no error."""
 
     told: Callable[[], None]
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {n: signal.signal(n, self.handle_exit) for n in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
