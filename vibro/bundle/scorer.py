@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from vibro.bundle.model import Bundle, PathModel
-from vibro.forest import score
+from vibro.forest.calibrate import tail_p
+from vibro.forest.score import as_score, total_length
 from vibro.records import ChannelPath
 
 Floats = NDArray[np.float32]
@@ -26,6 +29,7 @@ class Scorer:
     def __init__(self, bundle: Bundle, channels: Sequence[ChannelPath]) -> None:
         self.bundle = bundle
         self._channels = [str(c) for c in channels]
+        self._held: dict[tuple[str, str], tuple[PathModel, NDArray[np.int64], Floats, Floats]] = {}
 
     def judge(
         self, path: str, values: Floats, state: str
@@ -46,20 +50,41 @@ class Scorer:
             the forest's and the radius's, doubled (Bonferroni): the forest sees odd combinations,
             the radius keeps falling where the forest can see no farther.
         """
-        model = self.bundle.path(path)
+        model, known, center, spread = self._baselines(path, state)
         scores = np.full(len(self._channels), np.nan, np.float32)
         p = np.full(len(self._channels), np.nan)
-        known = [i for i, c in enumerate(self._channels) if f"{c}|{state}" in model.scaling]
-        if known:
-            codes = np.concatenate([self._codes(model, i, values[i], state) for i in known])
-            scores[known] = score(model.forest, codes)
-            p_score = model.score_tail.p_value(scores[known])
-            p_radius = model.radius_tail.p_value(codes[:, -1])
-            p[known] = np.minimum(1.0, 2.0 * np.minimum(p_score, p_radius))
+        _judge(
+            values,
+            known,
+            center,
+            spread,
+            model.geometry.mean,
+            model.geometry.matrix,
+            model.forest.arrays,
+            model.score_tail.arrays,
+            model.radius_tail.arrays,
+            np.empty(model.forest.features, np.float32),
+            scores,
+            p,
+        )
         return scores, p
 
-    def _codes(self, model: PathModel, channel: int, row: Floats, state: str) -> Floats:
-        return model.geometry.codes(self.deviations(model, channel, row, state)[None])
+    def _baselines(
+        self, path: str, state: str
+    ) -> tuple[PathModel, NDArray[np.int64], Floats, Floats]:
+        """Model of a path, and the channels with a baseline in a state: which, centre, scale."""
+        if (path, state) not in self._held:
+            model = self.bundle.path(path)
+            scaling = [model.scaling.get(f"{c}|{state}") for c in self._channels]
+            known = [(i, s) for i, s in enumerate(scaling) if s is not None]
+            shape = (len(known), len(model.geometry.mean))
+            self._held[path, state] = (
+                model,
+                np.array([i for i, _ in known], np.int64),
+                np.array([s.center for _, s in known], np.float32).reshape(shape),
+                np.array([s.scale for _, s in known], np.float32).reshape(shape),
+            )
+        return self._held[path, state]
 
     def deviations(self, model: PathModel, channel: int, row: Floats, state: str) -> Floats:
         """Deviation of every feature from the baseline in robust standard deviations."""
@@ -82,3 +107,39 @@ class Scorer:
         share = centred * (model.geometry.matrix @ (centred @ model.geometry.matrix))
         order = np.argsort(-share)[:top]
         return tuple((names[j], round(float(deviation[j]), 2)) for j in order)
+
+
+@njit(cache=True, error_model="numpy")
+def _judge(
+    values: Any,
+    known: Any,
+    center: Any,
+    spread: Any,
+    mean: Any,
+    matrix: Any,
+    forest: Any,
+    score_tail: Any,
+    radius_tail: Any,
+    codes: Any,
+    scores: Any,
+    p: Any,
+) -> None:
+    """Standardise, whiten (`Geometry.codes`), score and calibrate one window of every channel."""
+    n = mean.shape[0]
+    feature, threshold, left, length, roots, depth, normaliser = forest
+    for k in range(known.shape[0]):
+        i = known[k]
+        codes[:] = 0.0
+        for j in range(n):
+            deviation = (values[i, j] - center[k, j]) / spread[k, j] - mean[j]
+            for m in range(n):
+                codes[m] += deviation * matrix[j, m]
+        squares = 0.0
+        for m in range(n):
+            squares += np.float64(codes[m]) * np.float64(codes[m])
+        codes[n] = np.sqrt(squares / n)
+        total = total_length(codes, feature, threshold, left, length, roots, depth)
+        scores[i] = as_score(total, normaliser)
+        by_score = tail_p(np.float64(scores[i]), *score_tail)
+        by_radius = tail_p(np.float64(codes[n]), *radius_tail)
+        p[i] = min(1.0, 2.0 * min(by_score, by_radius))

@@ -14,6 +14,27 @@ from vibro.decide.rules import DecisionRules
 from vibro.faults import Fault, Severity
 from vibro.iso10816 import IsoLimits, zone
 
+TRIGGERS: dict[str, tuple[tuple[str, Severity], ...]] = {
+    "fast": (
+        ("sensor:flatline", Severity.ALERT),
+        ("sensor:clipping", Severity.ALERT),
+        ("sensor:bias", Severity.ALERT),
+        ("sensor:dropout", Severity.ALERT),
+        ("forest_fast:watch", Severity.WATCH),
+        ("forest_fast:alert", Severity.ALERT),
+    ),
+    "long": (
+        ("iso_change:watch", Severity.WATCH),
+        ("iso_velocity:alert", Severity.ALERT),
+        ("iso_velocity:danger", Severity.DANGER),
+        ("iso_displacement:alert", Severity.ALERT),
+        ("iso_displacement:danger", Severity.DANGER),
+        ("forest_long:watch", Severity.WATCH),
+        ("forest_long:alert", Severity.ALERT),
+    ),
+}
+"""Reasons to worry by the path whose windows must agree, each with its severity."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -71,7 +92,8 @@ class ChannelDecider:
     def __init__(self, rules: DecisionRules, full_scale_m_s2: float, iso: IsoLimits | None) -> None:
         self._rules, self._full, self._iso = rules, full_scale_m_s2, iso
         self.reference_mm_s = float("nan")
-        self._hits: dict[str, list[int]] = {}
+        # One bit a window of the path, the newest lowest.
+        self._hits = {path: [0] * len(triggers) for path, triggers in TRIGGERS.items()}
         self._event: dict[str, Any] | None = None
 
     @property
@@ -94,51 +116,53 @@ class ChannelDecider:
 
     def _holding(self, w: Window) -> dict[str, Severity]:
         """Triggers that hold at this window, of either path, with their severity."""
-        signs = self._sensor(w) if w.path == "fast" else self._zones(w)
-        forest = f"forest_{w.path}"
-        signs[f"{forest}:watch"] = (w.p_value < self._rules.p_watch, Severity.WATCH)
-        signs[f"{forest}:alert"] = (w.p_value < self._rules.p_alert, Severity.ALERT)
-        n, m = (
-            (self._rules.fast_n, self._rules.fast_m)
-            if w.path == "fast"
-            else (self._rules.long_n, self._rules.long_m)
-        )
-        for name, (hit, severity) in signs.items():
-            held = self._hits.setdefault(name, [int(severity), n])
-            held.append(int(hit))
-            del held[2 : max(2, len(held) - m)]
+        r, fast = self._rules, w.path == "fast"
+        forest = (w.p_value < r.p_watch, w.p_value < r.p_alert)
+        signs = (*self._sensor(w), *forest) if fast else (*self._zones(w), *forest)
+        hits = self._hits[w.path]
+        window = r.fast_m if fast else r.long_m
+        if any(signs) or any(hits):
+            kept = (1 << window) - 1
+            self._hits[w.path] = [
+                (bits << 1 | hit) & kept for bits, hit in zip(hits, signs, strict=True)
+            ]
+        needed = {"fast": r.fast_n, "long": r.long_n}
         return {
-            name: Severity(held[0]) for name, held in self._hits.items() if sum(held[2:]) >= held[1]
+            name: severity
+            for path, triggers in TRIGGERS.items()
+            for (name, severity), bits in zip(triggers, self._hits[path], strict=True)
+            if bits and bits.bit_count() >= needed[path]
         }
 
-    def _sensor(self, w: Window) -> dict[str, tuple[bool, Severity]]:
+    def _sensor(self, w: Window) -> tuple[bool, ...]:
         r = self._rules
         flat = w.rms_m_s2 < r.flat_rms_m_s2 or w.repeat_share >= r.stuck_share
         clipped = w.peak_m_s2 + abs(w.mean_m_s2) >= r.clip_share * self._full
         biased = abs(w.mean_m_s2) >= r.bias_share * self._full
         dropped = w.repeat_share >= r.dropout_share
-        return {
-            "sensor:flatline": (flat, Severity.ALERT),
-            "sensor:clipping": (clipped and not flat, Severity.ALERT),
-            "sensor:bias": (biased and not flat and not clipped, Severity.ALERT),
-            "sensor:dropout": (dropped and not flat and not clipped, Severity.ALERT),
-        }
+        return (
+            flat,
+            clipped and not flat,
+            biased and not flat and not clipped,
+            dropped and not flat and not clipped,
+        )
 
-    def _zones(self, w: Window) -> dict[str, tuple[bool, Severity]]:
+    def _zones(self, w: Window) -> tuple[bool, ...]:
         if self._iso is None:
-            return {}
+            return (False,) * 5
         um = None if w.displacement_um != w.displacement_um else w.displacement_um
         by_velocity = zone(w.velocity_mm_s, None, self._iso).severity
         both = zone(w.velocity_mm_s, um, self._iso).severity
-        why = "iso_velocity" if by_velocity == both else "iso_displacement"
+        velocity = by_velocity == both
         change = abs(w.velocity_mm_s - self.reference_mm_s)
-        limit = self._rules.change_share * self._iso.velocity_mm_s[1]
-        signs = {"iso_change:watch": (change > limit, Severity.WATCH)}
-        for cause in ("iso_velocity", "iso_displacement"):
-            mine = cause == why
-            signs[f"{cause}:alert"] = (mine and both >= Severity.ALERT, Severity.ALERT)
-            signs[f"{cause}:danger"] = (mine and both >= Severity.DANGER, Severity.DANGER)
-        return signs
+        alert, danger = both >= Severity.ALERT, both >= Severity.DANGER
+        return (
+            change > self._rules.change_share * self._iso.velocity_mm_s[1],
+            velocity and alert,
+            velocity and danger,
+            not velocity and alert,
+            not velocity and danger,
+        )
 
     # -- the event -----------------------------------------------------------------------------
 

@@ -9,8 +9,10 @@ It falls for ever, so that what is farther out is always worse.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 TAIL_SHARE = 0.1
@@ -38,13 +40,42 @@ class Tail:
     scale: float
     effective_n: int
 
+    @property
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """What the kernels take of it, in their order."""
+        return self.knots, self.p, self.scale
+
     def p_value(self, value: NDArray[np.floating]) -> NDArray[np.float64]:
         """P-value of a statistic, any shape; NaN gives 1 (nothing can be said)."""
         v = np.asarray(value, np.float64)
-        body = np.interp(v, self.knots, self.p)
-        beyond = np.maximum(v - self.knots[-1], 0.0) / self.scale
-        p = np.where(v > self.knots[-1], self.p[-1] * np.exp(-beyond), body)
-        return np.asarray(np.clip(np.nan_to_num(p, nan=1.0), LEAST_P, 1.0))
+        out = np.empty(v.size)
+        _tail_p_values(v.ravel(), *self.arrays, out)
+        return out.reshape(v.shape)
+
+
+@njit(error_model="numpy")
+def tail_p(value: float, knots: Any, p: Any, scale: float) -> Any:
+    """P-value of one statistic: between knots by straight lines, beyond the last by the tail."""
+    last = knots.shape[0] - 1
+    if not value > knots[0]:
+        return 1.0 if value != value else min(p[0], 1.0)
+    if value > knots[last]:
+        return max(p[last] * np.exp(-(value - knots[last]) / scale), LEAST_P)
+    lo, hi = 0, last
+    while hi - lo > 1:
+        middle = (lo + hi) // 2
+        if knots[middle] < value:
+            lo = middle
+        else:
+            hi = middle
+    share = (value - knots[lo]) / (knots[hi] - knots[lo])
+    return max(p[lo] + share * (p[hi] - p[lo]), LEAST_P)
+
+
+@njit(cache=True, error_model="numpy")
+def _tail_p_values(values: Any, knots: Any, p: Any, scale: float, out: Any) -> None:
+    for i in range(values.shape[0]):
+        out[i] = tail_p(values[i], knots, p, scale)
 
 
 def fit_tail(values: NDArray[np.floating], effective_n: int | None = None) -> Tail:

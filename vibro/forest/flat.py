@@ -56,6 +56,19 @@ class FlatForest:
     features: int
     normaliser: float
 
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """What the kernels take of it, in their order."""
+        return (
+            self.feature,
+            self.threshold,
+            self.left,
+            self.length,
+            self.roots,
+            self.depth,
+            self.normaliser,
+        )
+
 
 def from_estimator(model: Any) -> FlatForest:
     """Flatten a fitted scikit-learn ``IsolationForest`` (told by its attributes, not its type).
