@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from cloud_jobs.lake import Lake
 from cloud_jobs.retrain import NotEnoughDataError
 from cloud_jobs.retrain.job import retrain
@@ -65,14 +67,16 @@ def _train(
     site: str, machine_class: str, vectors: object, seed: int, version: str, now_ns: int
 ) -> Trained:
     try:
-        bundle, verdict = retrain(
-            site,
-            machine_class,
-            vectors,  # type: ignore[arg-type]  # passed on through an executor
-            seed=seed,
-            version=version,
-            created_ns=now_ns,
-        )
+        # The matrices are small: more threads than one only wait for each other.
+        with threadpool_limits(1):
+            bundle, verdict = retrain(
+                site,
+                machine_class,
+                vectors,  # type: ignore[arg-type]  # passed on through an executor
+                seed=seed,
+                version=version,
+                created_ns=now_ns,
+            )
     except NotEnoughDataError as error:
         return Trained(site, machine_class, None, (str(error),))
     return Trained(site, machine_class, bundle if verdict.passed else None, verdict.reasons)

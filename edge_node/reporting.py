@@ -142,6 +142,7 @@ class StatusReporter:
         """
         key = [t0_ns // self._interval_ns, state]
         rows = [] if self._open is None or self._open["key"] == key else self.close()
+        new = np.array(list(facts.values()), np.float64)
         if self._open is None:
             self._open = {
                 "key": key,
@@ -149,34 +150,22 @@ class StatusReporter:
                 "t0": t0_ns,
                 "n": 0,
                 "judged": 0,
-                "facts": {},
+                "names": list(facts),
+                "sum": np.zeros_like(new),
+                "count": np.zeros_like(new),
+                "low": np.full_like(new, np.nan),
+                "high": np.full_like(new, np.nan),
+                "last": new,
             }
-        held = self._open
+        held, known = self._open, new == new
         held["n"] += 1
         held["judged"] += int(judged)
-        for name, values in facts.items():
-            held["facts"][name] = self._merge(name, held["facts"].get(name), values)
+        np.add(held["sum"], new, out=held["sum"], where=known)
+        held["count"] += known
+        np.fmin(held["low"], new, out=held["low"])
+        np.fmax(held["high"], new, out=held["high"])
+        held["last"] = new
         return rows
-
-    @staticmethod
-    def _merge(name: str, held: list[float] | None, values: Floats) -> list[float]:
-        new = [float(v) for v in values]
-        if held is None:
-            # A mean is kept as [sum..., count...] of the values that were not NaN.
-            return (
-                [*(0.0 if v != v else v for v in new), *(float(v == v) for v in new)]
-                if (name in _MEANS)
-                else new
-            )
-        if name in _MEANS:
-            half = len(new)
-            sums = [h if v != v else h + v for h, v in zip(held[:half], new, strict=True)]
-            return [*sums, *(h + (v == v) for h, v in zip(held[half:], new, strict=True))]
-        if name in _MINIMA:
-            return [v if h != h or v < h else h for h, v in zip(held, new, strict=True)]
-        if name in _MAXIMA:
-            return [max(h, v) for h, v in zip(held, new, strict=True)]
-        return new
 
     def close(self) -> list[Row]:
         """Close the open interval and return its rows."""
@@ -184,6 +173,7 @@ class StatusReporter:
         if held is None:
             return []
         share = held["judged"] / held["n"]
+        values = {name: self._value(held, name, i) for i, name in enumerate(held["names"])}
         return [
             Row(
                 "status",
@@ -192,29 +182,33 @@ class StatusReporter:
                 held["first"],
                 held["t0"],
                 held["key"][1],
-                {
-                    "judged_share": share,
-                    **{k: self._value(k, v, c) for k, v in held["facts"].items()},
-                },
+                {"judged_share": share, **{name: v[c] for name, v in values.items()}},
             )
             for c in range(self._channels)
         ]
 
-    def _value(self, name: str, held: list[float], channel: int) -> float:
-        if name not in _MEANS:
-            return held[channel]
-        count = held[self._channels + channel]
-        return held[channel] / count if count else float("nan")
+    @staticmethod
+    def _value(held: dict[str, Any], name: str, row: int) -> list[float]:
+        """Reduce one column over the interval's windows, one value a channel."""
+        if name in _MEANS:
+            pairs = zip(held["sum"][row].tolist(), held["count"][row].tolist(), strict=True)
+            return [total / count if count else float("nan") for total, count in pairs]
+        kept: Floats = held[_KEPT.get(name, "last")][row]
+        return [float(v) for v in kept]
 
     def snapshot(self) -> dict[str, Any] | None:
         """JSON-able state."""
-        return None if self._open is None else {**self._open, "facts": dict(self._open["facts"])}
+        if self._open is None:
+            return None
+        return {**self._open, **{k: self._open[k].tolist() for k in _REDUCED}}
 
     def restore(self, state: dict[str, Any] | None) -> None:
         """Continue from a snapshot."""
-        self._open = state
+        self._open = None
+        if state is not None:
+            self._open = {**state, **{k: np.array(state[k], np.float64) for k in _REDUCED}}
 
 
 _MEANS = frozenset({"score_fast", "score_long", "velocity_rms_mm_s"})
-_MINIMA = frozenset({"p_fast", "p_long"})
-_MAXIMA = frozenset({"severity"})
+_KEPT = {"p_fast": "low", "p_long": "low", "severity": "high"}
+_REDUCED = ("sum", "count", "low", "high", "last")

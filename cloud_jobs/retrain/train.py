@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.ensemble import IsolationForest
 
 from vibro.bundle import Bundle, Geometry, PathModel, Scaling
@@ -89,7 +90,9 @@ def _forest(codes: Floats, trees: int, seed: int) -> IsolationForest:
     model = IsolationForest(
         n_estimators=trees, max_samples=min(SUBSAMPLE, len(codes)), random_state=seed, n_jobs=1
     )
-    return model.fit(codes)
+    # Codes are finite and the arguments ours; per tree the checks cost as much as the tree.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        return model.fit(codes)
 
 
 def _held_out(table: _Table, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -102,24 +102,17 @@ def from_estimator(model: Any) -> FlatForest:
 
 def _flatten(tree: Any, chosen: NDArray[Any], base: int) -> tuple[tuple[NDArray[Any], ...], int]:
     """Renumber one tree breadth first, so that siblings stand side by side."""
-    order, depth_of = [0], [0]
-    child = np.zeros(tree.node_count, np.int64)
-    at = 0
-    while at < len(order):
-        node = order[at]
-        if tree.children_left[node] >= 0:
-            child[at] = len(order)
-            order += [int(tree.children_left[node]), int(tree.children_right[node])]
-            depth_of += [depth_of[at] + 1] * 2
-        else:
-            child[at] = at
-        at += 1
-    nodes = np.array(order)
+    levels = [np.zeros(1, np.int64)]
+    while (inner := levels[-1][tree.children_left[levels[-1]] >= 0]).size:
+        pairs = np.stack([tree.children_left[inner], tree.children_right[inner]], axis=1)
+        levels.append(pairs.ravel())
+    nodes = np.concatenate(levels)
+    depths = np.repeat(np.arange(len(levels)), [level.size for level in levels])
     leaf = tree.children_left[nodes] < 0
+    child = np.where(leaf, np.arange(nodes.size), 2 * np.cumsum(~leaf) - 1)
     split = np.asarray(tree.threshold[nodes], np.float64)
     down = split.astype(np.float32)
     down = np.where(down > split, np.nextafter(down, np.float32(-np.inf)), down)
-    depths = np.array(depth_of)
     return (
         (
             np.where(leaf, 0, chosen[np.where(leaf, 0, tree.feature[nodes])]),
