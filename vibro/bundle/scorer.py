@@ -51,8 +51,8 @@ class Scorer:
             the radius keeps falling where the forest can see no farther.
         """
         model, known, center, spread = self._baselines(path, state)
-        scores = np.full(len(self._channels), np.nan, np.float32)
-        p = np.full(len(self._channels), np.nan)
+        scores = np.empty(len(self._channels), np.float32)
+        p = np.empty(len(self._channels))
         _judge(
             values,
             known,
@@ -127,6 +127,8 @@ def _judge(
     """Standardise, whiten (`Geometry.codes`), score and calibrate one window of every channel."""
     n = mean.shape[0]
     feature, threshold, left, length, roots, depth, normaliser = forest
+    scores[:] = np.nan
+    p[:] = np.nan
     for k in range(known.shape[0]):
         i = known[k]
         codes[:] = 0.0

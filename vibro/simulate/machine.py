@@ -25,7 +25,7 @@ from vibro.simulate.scenario import CommonCause, Scenario, Truth, seed_of
 from vibro.simulate.signature import faulty, healthy
 
 KNOT = 128
-FRAME = 40 * KNOT
+FRAME = 200 * KNOT
 LOOK_BACK = 16 * KNOT
 
 Floats = NDArray[np.float64]
