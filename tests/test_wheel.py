@@ -34,6 +34,13 @@ def test_wheel_holds_the_four_packages_only(wheel):
     }
 
 
+def test_wheel_holds_the_page_and_the_schemas(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("cloud_jobs/serve/templates", "cloud_jobs/serve/static", "vibro/schemas"):
+        files = {p.relative_to(ROOT).as_posix() for p in (ROOT / folder).iterdir() if p.suffix}
+        assert files <= names
+
+
 def test_wheel_runs_the_demo(wheel, tmp_path):
     # The dependencies come from the locked environment by a path file: what is proven is that
     # the wheel holds every file that the demo needs, not that an index can be reached.
