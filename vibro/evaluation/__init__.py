@@ -6,7 +6,7 @@ Pure rules. What reads recordings and what fits peers is given to them by the co
 from vibro.evaluation.groups import Group, group_entries
 from vibro.evaluation.metrics import area_under_curve, prediction_limit, upper_bound
 from vibro.evaluation.naming import NamingTable
-from vibro.evaluation.protocol import Method, Round, Unit, judge, judge_run
+from vibro.evaluation.protocol import Method, Round, Unit, judge, judge_run, unit
 from vibro.evaluation.runs import RunFigures, run_figures
 from vibro.evaluation.splits import Piece, Split, split_normals, split_rounds, split_run
 
@@ -28,5 +28,6 @@ __all__ = [
     "split_normals",
     "split_rounds",
     "split_run",
+    "unit",
     "upper_bound",
 ]

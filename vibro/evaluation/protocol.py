@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 
 from vibro.evaluation.metrics import area_under_curve, prediction_limit, upper_bound
 from vibro.evaluation.runs import run_figures
+from vibro.features.table import FAST_NAMES, LONG_NAMES
 
 Floats = NDArray[np.float32]
+
+UNDEFINED = np.float32(0.0)
+"""What the feature table gives a feature that is not defined."""
+# 0 exactly where a window is constant, by the feature table.
+_MOVES = {"fast": FAST_NAMES.index("kurtosis"), "long": LONG_NAMES.index("low_kurtosis")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +29,52 @@ class Unit:
     Attributes
     ----------
     fast, long : ndarray of float32, shape (w, channels, n_fast), (v, channels, n_long)
+    still : int
+        Fast windows that were left out because a channel does not move in them.
+    undefined : tuple of str
+        Features that were not finite somewhere and count as undefined there.
     """
 
     fast: Floats
     long: Floats
+    still: int = 0
+    undefined: tuple[str, ...] = ()
+
+    @property
+    def is_judgeable(self) -> bool:
+        """Whether most of its windows are there: methods judge the median window."""
+        return len(self.fast) > self.still
+
+
+def unit(fast: Floats, long: Floats) -> Unit:
+    """Unit that gives every method the same rows, by the same two rules.
+
+    A window in which a channel is constant is left out: most of its features are not defined, and
+    it tells of the sensor, not of the machine. What is not finite in the others counts as the
+    feature table's value of an undefined feature, 0.
+
+    Parameters
+    ----------
+    fast, long : ndarray of float32, shape (w, channels, n_fast), (v, channels, n_long)
+        As they come from the feature extractor.
+    """
+    moving, shorter = _moving(fast, "fast"), _moving(long, "long")
+    odd = [
+        name
+        for rows, names in ((moving, FAST_NAMES), (shorter, LONG_NAMES))
+        for i, name in enumerate(names)
+        if not np.isfinite(rows[:, :, i]).all()
+    ]
+    return Unit(_defined(moving), _defined(shorter), len(fast) - len(moving), tuple(odd))
+
+
+def _moving(rows: Floats, path: str) -> Floats:
+    # Written so that a window whose kurtosis is NaN stays.
+    return np.asarray(rows[~(rows[:, :, _MOVES[path]] == 0.0).any(axis=1)])
+
+
+def _defined(rows: Floats) -> Floats:
+    return np.where(np.isfinite(rows), rows, UNDEFINED)
 
 
 class Method(Protocol):

@@ -29,6 +29,10 @@ def command(data: Path | None, set_name: str | None, as_json: bool) -> None:
     has two roles at a time, unless a rig has only one or two: then guarded blocks of one do, and
     the result says so. Diagnosis never sees a label.
 
+    A window in which a channel does not move is given to no method, and a feature that is not
+    defined is 0 to all of them. A recording that mostly stands still, or is too short, is in no
+    figure and no count; the caution names it.
+
     \b
     auc      probability that a faulty recording scores above a healthy one
     recall   share of faulty recordings that alarm

@@ -1,98 +1,22 @@
-"""Reading the recordings of a group, and cutting them into units of windows."""
+"""Cutting recordings into units of windows."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.replay import points_of, read_entry
+from vibro.cli.evaluate.reading import SHORTEST, Loaded, Material, some_of
 from vibro.errors import BadInputError
-from vibro.evaluation import Piece, Unit
-from vibro.features.setup import ChannelSetup
+from vibro.evaluation import Piece, Unit, unit
 from vibro.features.spans import SHORTEST_FAST, Spans, spans_of
 from vibro.features.stream import MachineFeatures
-from vibro.files import Entry, Recording
 
 ROWS = 48
 """Windows of each path and channel that fitting aims at; windows are shortened to get them."""
 LEAST_ROWS = 32
-SHORTEST = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """One recording, its channels those of its group."""
-
-    entry: Entry
-    x: NDArray[np.float32]
-    rpm: float
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """All recordings of a group.
-
-    Attributes
-    ----------
-    normal, fault : list of Loaded
-        A run's snapshots are all in ``normal``.
-    notes : list of str
-        What had to be assumed.
-    """
-
-    normal: list[Loaded]
-    fault: list[Loaded]
-    setups: tuple[ChannelSetup, ...]
-    rate_hz: float
-    notes: list[str]
-
-
-def load(normal: Sequence[Entry], fault: Sequence[Entry]) -> Material:
-    """Read a group and match its channels: by position, else by name, else the first ones."""
-    there = [(e, read_entry(e)) for e in (*normal, *fault) if e.path.is_file()]
-    notes = []
-    missing = len(normal) + len(fault) - len(there)
-    if missing:
-        notes.append(f"{missing} recordings of the manifest are not there")
-    rate = there[0][1].rate_hz if there else math.nan
-    alike = [(e, r) for e, r in there if r.rate_hz == rate]
-    if len(alike) < len(there):
-        notes.append(f"{len(there) - len(alike)} recordings of another rate were left out")
-    there = alike
-    if not there:
-        return Material([], [], (), math.nan, notes)
-    choice, note = _channels([r for _, r in there])
-    notes += [note] if note else []
-    loaded = [Loaded(e, r.samples[rows], r.rpm) for (e, r), rows in zip(there, choice, strict=True)]
-    first, recording = there[0]
-    points = points_of(first, recording)
-    setups = tuple(ChannelSetup(lines=points[i].lines) for i in choice[0])
-    healthy = {e.file for e in normal}
-    return Material(
-        [x for x in loaded if x.entry.file in healthy],
-        [x for x in loaded if x.entry.file not in healthy],
-        setups,
-        rate,
-        notes,
-    )
-
-
-def _channels(recordings: Sequence[Recording]) -> tuple[list[list[int]], str]:
-    """Rows to take of each recording."""
-    counts = {len(r.names) for r in recordings}
-    if len(counts) == 1:
-        return [list(range(len(r.names))) for r in recordings], ""
-    common = [n for n in recordings[0].names if all(n in r.names for r in recordings)]
-    if common:
-        rows = [[r.names.index(n) for n in common] for r in recordings]
-        return rows, f"only the channels that all recordings have: {', '.join(common)}"
-    least = min(counts)
-    note = f"channels are not named alike: the first {least} of each recording were compared"
-    return [list(range(least)) for _ in recordings], note
+LEAST_LIMIT = 3
+"""Fewest healthy values that an alarm limit can be taken from."""
 
 
 def choose_spans(material: Material, fit: Iterable[int], shortest: int) -> Spans | None:
@@ -140,4 +64,22 @@ def unit_of(material: Material, spans: Spans, loaded: Loaded, piece: Piece | Non
     x = loaded.x if piece is None else loaded.x[:, piece.start : piece.stop]
     x = np.ascontiguousarray(x)
     batch = MachineFeatures(material.rate_hz, material.setups, spans=spans).push(x, loaded.rpm)
-    return Unit(batch.fast, batch.long)
+    return unit(batch.fast, batch.long)
+
+
+def enough(fit: Sequence[Unit], calibrate: Sequence[Unit]) -> bool:
+    """Whether there are windows to fit on and values to take an alarm limit from."""
+    rows = min(sum(len(u.fast) for u in fit), sum(len(u.long) for u in fit))
+    return rows >= LEAST_ROWS and len(calibrate) >= LEAST_LIMIT
+
+
+def unit_notes(units: Sequence[tuple[str, Unit]]) -> list[str]:
+    """Notes on windows that were left out and on features that are not defined, by file."""
+    notes = []
+    if still := sum(u.still for _, u in units):
+        files = some_of(f for f, u in units if u.still)
+        notes.append(f"{still} windows in which a channel does not move were left out ({files})")
+    if odd := sorted({name for _, u in units for name in u.undefined}):
+        files = some_of(f for f, u in units if u.undefined)
+        notes.append(f"{', '.join(odd)} not defined in some windows: 0 to every method ({files})")
+    return notes
