@@ -110,7 +110,7 @@ def cases_of(
         In the order of time; only the last can be open.
     """
     shocks = [explained[e.thing] for e in events if e.thing in explained]
-    sound = [d for d in diagnoses if not any(_overlaps(d, g) for g in shocks)]
+    sound = sorted((d for d in diagnoses if not any(_overlaps(d, g) for g in shocks)), key=_order)
     left = [e for e in events if e.thing not in explained]
     left += [_standing(d) for d in sound if not d.event and _stands(d, rules)]
     left.sort(key=lambda e: (e.t_onset_ns, e.thing))
@@ -119,10 +119,16 @@ def cases_of(
         start, end = run[0].t_onset_ns, max(e.t_last_ns for e in run)
         margin = round(60e9)
         own = [d for d in sound if start - margin <= d.t_ns <= end + margin]
-        case = _case(machine, run, sorted(own, key=lambda d: d.t_ns), rules)
+        case = _case(machine, run, own, rules)
         if case is not None:
             found.append(case)
     return found
+
+
+def _order(diagnosis: DiagnosisFact) -> tuple[int, str, str, float, float]:
+    """Of time, and among those of one instant such that arrival does not matter."""
+    d = diagnosis
+    return d.t_ns, d.clip, d.fault.value, d.probability, d.strength_db
 
 
 def _stands(diagnosis: DiagnosisFact, rules: CaseRules) -> bool:
@@ -179,8 +185,10 @@ def _case(
     if growing and verdict.fault is not Fault.UNKNOWN:
         severity = max(severity, Severity.ALARM)
     first = min(opening, key=lambda e: e.t_onset_ns)
+    # What was known first, be it mild, names the matter: nothing that is learned later changes it.
+    known = min(run, key=lambda e: (e.t_detected_ns, e.thing))
     return Case(
-        id=natural_id("case", machine, first.thing),
+        id=natural_id("case", machine, known.thing),
         machine=machine,
         fault=verdict.fault,
         probability=verdict.probability,

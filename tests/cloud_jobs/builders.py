@@ -1,4 +1,4 @@
-"""Records as a node would send them, for the tests of the cloud."""
+"""Records as a node would send them and facts as the rules see them, for the tests of the cloud."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vibro.faults import Severity
+from cloud_jobs.cases import DiagnosisFact
+from vibro.correlation import COMMON_CAUSE, EventFact, Group
+from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.log import EmbeddedLog, Message
 from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Origin, RecordId, topic
@@ -130,3 +132,67 @@ class Sender:
 
 def _numbered(record, sequence: int):
     return replace(record, origin=replace(record.origin, sequence=sequence))
+
+
+# -- facts of one machine, times in seconds --------------------------------------------------------
+
+M = "a/m1"
+
+
+def event_fact(
+    onset_s: float,
+    lasted_s: float = 60.0,
+    severity: Severity = Severity.ALERT,
+    *,
+    standing: bool = False,
+    sensor: Fault | None = None,
+    delay_s: float = 1.0,
+    channel: str = "de-h",
+) -> EventFact:
+    """An event; ``standing`` = not cleared yet, detected ``delay_s`` after its onset."""
+    onset = round(onset_s * S)
+    last = onset + round(lasted_s * S)
+    return EventFact(
+        thing=f"event:{M}/{channel}:7:{onset}",
+        machine=M,
+        channel=channel,
+        t_onset_ns=onset,
+        t_last_ns=last,
+        t_clear_ns=None if standing else last + S,
+        t_detected_ns=onset + round(delay_s * S),
+        severity=severity,
+        sensor_fault=sensor,
+    )
+
+
+def diagnosis_fact(
+    end_s: float,
+    fault: Fault = Fault.BEARING_OUTER,
+    probability: float = 0.9,
+    of: EventFact | None = None,
+    *,
+    strength_db: float = 12.0,
+    severity: Severity = Severity.ALERT,
+    clip: str = "",
+    seconds: float = 10.0,
+) -> DiagnosisFact:
+    """A ranked fault of a clip that ends at ``end_s``; ``of`` is the event that asked for it."""
+    return DiagnosisFact(
+        machine=M,
+        clip=clip or f"clip:{M}:7:{round(end_s * S)}",
+        event=of.thing if of else "",
+        t_start_ns=round((end_s - seconds) * S),
+        t_ns=round(end_s * S),
+        fault=fault,
+        probability=probability,
+        severity=severity,
+        strength_db=strength_db,
+    )
+
+
+def shock(at_s: float, end_s: float, *events: EventFact) -> dict[str, Group]:
+    """What a common cause explains, in the shape that the rules of cases take."""
+    things = tuple(e.thing for e in events)
+    evidence = {"site": "a", "t_end_ns": round(end_s * S)}
+    group = Group(COMMON_CAUSE, round(at_s * S), (M, "a/m2", "a/m3"), evidence, things)
+    return dict.fromkeys(things, group)
