@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,9 @@ from vibro.diagnosis.bearings import (
 )
 from vibro.diagnosis.findings import Finding
 from vibro.diagnosis.reference import Reference, channel_facts, octaves_hz
-from vibro.diagnosis.sensors import sensor_finding
+from vibro.diagnosis.sensors import detached_finding, sensor_finding
 from vibro.diagnosis.shafts import Measured, gear_finding, shaft_findings
-from vibro.diagnosis.spectrum import spectrum_of
+from vibro.diagnosis.spectrum import LEAST_TURNS, resolved, spectrum_of
 from vibro.faults import Fault, Severity
 from vibro.iso10816 import IsoLimits, zone
 from vibro.records import Diagnosis, Evidence
@@ -37,6 +38,7 @@ _ONE_X = (Fault.IMBALANCE, Fault.ONE_X_FAMILY)
 BLOCK_S = 0.25
 LONGEST_S = 10.0
 """No more of a recording is needed for lines of 0.1 Hz, and no more is read."""
+LEAST_SAMPLES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,10 @@ def assess(
     Parameters
     ----------
     x : ndarray, shape (channels, n), m/s2
+        A channel with samples that are not finite has a sensor fault and is not judged further.
     rpm : float
-        Speed of the reference shaft; NaN when unknown (then no line can be named).
+        Speed of the reference shaft; anything but a positive, finite one is unknown (then no line
+        can be named).
     points : sequence of Point
         One a channel.
     iso : IsoLimits, optional
@@ -91,17 +95,20 @@ def assess(
         The machine at commissioning; without it only absolute signs count.
     """
     rows = np.asarray(x, np.float64)[:, : round(LONGEST_S * rate_hz)]
-    sensors = [sensor_finding(row, p.channel) for row, p in zip(rows, points, strict=True)]
+    if not points or rows.shape[1] < LEAST_SAMPLES:
+        return _too_short(rows.shape[1])
+    rpm = rpm if 0.0 < rpm < math.inf else math.nan
+    sensors = [sensor_finding(row, p) for row, p in zip(rows, points, strict=True)]
     sound = [i for i, s in enumerate(sensors) if s is None]
-    quiet = float(rows.std(axis=1).max()) < STOPPED_M_S2
-    if quiet and (reference is None or not rpm >= 30.0):
+    if _quiet(rows) and (reference is None or not rpm >= 30.0):
         return _stopped(len(points))
     rows = _running(rows, rate_hz)
     channels = [
         _measure(rows[i], rate_hz, rpm, points[i], reference.channels[i] if reference else None)
         for i in sound
     ]
-    findings = [s for s in sensors if s is not None]
+    loose = [detached_finding(c.now, c.before, c.point) for c in channels if c.before is not None]
+    findings = [s for s in (*sensors, *loose) if s is not None]
     velocity = [c.spectrum.broad_band(rpm) for c in channels]
     worst_zone = max((zone(v, d, iso) for v, d in velocity), default=None) if iso else None
     level = worst_zone.severity if worst_zone else Severity.OK
@@ -115,20 +122,49 @@ def assess(
         displacement_um=tuple(round(d, 3) for _, d in velocity),
         kurtosis=kurtosis,
         zone=worst_zone.value if worst_zone else "",
-        notes=() if rpm > 0 else ("the speed is not known: no line can be named",),
+        notes=_notes(channels, rpm),
     )
+
+
+def _quiet(rows: Floats) -> bool:
+    """Whether no channel that was measured moves."""
+    spread = rows[np.isfinite(rows).all(axis=1)].std(axis=1)
+    return spread.size > 0 and float(spread.max()) < STOPPED_M_S2
 
 
 def _running(rows: Floats, rate_hz: float) -> Floats:
     """Longest stretch in which the machine runs: what came before the start tells nothing."""
-    block = round(BLOCK_S * rate_hz)
-    blocks = rows[:, : rows.shape[1] // block * block].reshape(rows.shape[0], -1, block)
+    block = max(1, round(BLOCK_S * rate_hz))
+    whole = rows[np.isfinite(rows).all(axis=1)]
+    if whole.size == 0:
+        return rows
+    blocks = whole[:, : whole.shape[1] // block * block].reshape(whole.shape[0], -1, block)
     runs = np.concatenate([[0], (blocks.std(axis=2).max(axis=0) >= STOPPED_M_S2), [0]])
     edges = np.flatnonzero(np.diff(runs.astype(np.int8)))
     if edges.size == 0 or blocks.shape[1] - (edges[1::2] - edges[::2]).sum() < 2:
         return rows
     k = int((edges[1::2] - edges[::2]).argmax())
     return rows[:, edges[2 * k] * block : edges[2 * k + 1] * block]
+
+
+def _too_short(samples: int) -> Assessment:
+    note = f"not assessed: of {samples} samples, at least {LEAST_SAMPLES} a channel are needed"
+    return Assessment(Severity.OK, (), False, (), (), (), "", (note,))
+
+
+def _notes(channels: Sequence[Measured], rpm: float) -> tuple[str, ...]:
+    """What could not be judged, and why."""
+    if not rpm > 0:
+        return ("the speed is not known: no line can be named",)
+    slow = [
+        c.point.channel
+        for c in channels
+        if not resolved(c.point.shaft_ratio * rpm / 60.0, 1.0 / c.spectrum.resolution_hz)
+    ]
+    if not slow:
+        return ()
+    names = ", ".join(slow)
+    return (f"{names}: fewer than {LEAST_TURNS} turns of the shaft, no line can be told apart",)
 
 
 def _stopped(channels: int) -> Assessment:

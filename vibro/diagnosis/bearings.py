@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vibro.diagnosis.comb import HARMONICS, SLIP, Comb, depth_at, search, spans_around
 from vibro.diagnosis.envelope import EnvelopeSpectrum, envelope_spectra
+from vibro.diagnosis.spectrum import resolved
 from vibro.faults import Fault
 from vibro.kinematics import LineOrders
 
@@ -34,10 +35,15 @@ DEPTH_SAYS = 2.0
 PROMINENT = 2.0
 """A shaft harmonic this much deeper than its like is not the shaft's doing."""
 LEAST_LEAD = 0.3
+LEAST_ODD = 0.1
 LEAST_STEADY = 0.4
 """A comb must keep this share of its depth in each half of the clip."""
 CAGE_BINS = 20.0
 """A cage line lies low, between the half orders: fewer bins do not keep it apart from them."""
+CLEAR_DB = 20.0
+"""Lines of noise never stand this far out."""
+BESIDE_CAGE = 0.2
+"""A ball line this probable beside a cage line owns it."""
 LINE_NAMES = {
     Fault.BEARING_OUTER: "BPFO",
     Fault.BEARING_INNER: "BPFI",
@@ -61,9 +67,9 @@ def probability(comb: Comb) -> float:
     odds = 1.5 * (-comb.log10_p - 3.0) + min(deep, DEPTH_SAYS)
     if comb.harmonics < 2:
         odds -= 2.0
-    if comb.lead < LEAST_LEAD:
-        # A high harmonic alone is some other comb's line.
-        odds -= 4.0
+    if comb.lead < LEAST_LEAD or comb.odd < LEAST_ODD:
+        # A high harmonic alone, or every second one, is some other comb's line, however rare.
+        odds = min(odds - 4.0, -1.0)
     if comb.snr_db < 10.0:
         # A line that a few averages of noise reach is no evidence, however deep.
         odds -= 3.0
@@ -90,31 +96,27 @@ def bearing_findings(
     ----------
     x : ndarray, float64, shape (n,), m/s2
     rpm : float
-        Speed of the reference shaft; without it (NaN) there is nothing to look for.
+        Speed of the reference shaft; without it (NaN), or with too few turns of it to tell its
+        lines from others, there is nothing to look for.
     """
-    if not rpm > 0:
-        return []
     families = families_hz(lines, rpm / 60.0)
-    if not families:
-        return []
     shaft = lines.shaft * rpm / 60.0
+    if not families or not resolved(shaft, x.size / rate_hz):
+        return []
     spectra = without_shaft(envelope_spectra(x, rate_hz), shaft, list(families.values()))
     found: list[BearingFinding] = []
     left = dict(families)
     while left:
-        judged = _judged(x, rate_hz, spectra, left, list(families.values()), shaft)
+        judged = _judged(x, rate_hz, spectra, left, families, shaft)
         # Of those that are as good as certain the deepest comb: the others share some lines of it.
         best = max(judged, key=lambda j: (min(j.probability, 0.9), j.comb.depth), default=None)
         if best is None or best.probability < ACCEPT:
-            found += judged
+            found += _apart(x, rate_hz, spectra, judged, families, shaft)
             break
         found.append(best)
         del left[best.fault]
-        sideband = shaft if best.comb.found_hz > 1.5 * shaft else 0.0
-        spectra = [
-            s.without(spans_around(best.comb.found_hz, sideband, s.top_hz, s.resolution_hz))
-            for s in spectra
-        ]
+        own = best.comb.found_hz, best.comb.sideband_hz
+        spectra = [s.without(spans_around(*own, s.top_hz, s.resolution_hz)) for s in spectra]
     return sorted(_ball_over_cage(found), key=lambda j: -j.probability)
 
 
@@ -122,16 +124,18 @@ def _judged(
     x: Floats,
     rate_hz: float,
     spectra: Sequence[EnvelopeSpectrum],
+    left: dict[Fault, float],
     families: dict[Fault, float],
-    lines_hz: Sequence[float],
     shaft_hz: float,
 ) -> list[BearingFinding]:
-    """Judge each family by itself; what is probable must also be steady."""
+    """Judge each family that is left by itself; what is probable must also be steady."""
     found = []
-    for fault, hz in families.items():
+    cage_hz = families.get(Fault.BEARING_CAGE, 0.0)
+    for fault, hz in left.items():
         if fault is Fault.BEARING_CAGE and hz < CAGE_BINS * spectra[0].resolution_hz:
             continue
-        comb = search(spectra, hz, lines_hz, shaft_hz)
+        carrier = cage_hz if fault is Fault.BEARING_BALL else 0.0
+        comb = search(spectra, hz, list(families.values()), shaft_hz, carrier)
         if comb is None:
             continue
         p = probability(comb)
@@ -139,6 +143,37 @@ def _judged(
             p *= 0.2
         found.append(BearingFinding(fault, p, comb))
     return found
+
+
+def _apart(
+    x: Floats,
+    rate_hz: float,
+    spectra: Sequence[EnvelopeSpectrum],
+    judged: list[BearingFinding],
+    families: dict[Fault, float],
+    shaft_hz: float,
+) -> list[BearingFinding]:
+    """Judge combs that stand out together, each without the others' lines.
+
+    Two defects are among each other's decoys, so that neither looks rare. Both are believed only
+    where each stands by itself: what is but another comb's sideband goes when that is taken out.
+    """
+    clear = [j for j in judged if j.comb.snr_db >= CLEAR_DB and j.comb.harmonics >= 3]
+    again: list[BearingFinding] = []
+    for one in clear if len(clear) > 1 else ():
+        others = [
+            span
+            for j in clear
+            if j is not one
+            for span in spans_around(
+                j.comb.found_hz, j.comb.sideband_hz, spectra[0].top_hz, spectra[0].resolution_hz
+            )
+        ]
+        rest = [s.without(others) for s in spectra]
+        again += _judged(x, rate_hz, rest, {one.fault: families[one.fault]}, families, shaft_hz)
+    if len(again) < 2 or any(j.probability < ACCEPT for j in again):
+        return judged
+    return again + [j for j in judged if j not in clear]
 
 
 def _steadiness(x: Floats, rate_hz: float, comb: Comb) -> float:
@@ -156,9 +191,7 @@ def _ball_over_cage(found: list[BearingFinding]) -> list[BearingFinding]:
     """Read a cage line beside a ball line as the ball passing the load zone, once a cage turn."""
     by = {f.fault: f for f in found}
     ball, cage = by.get(Fault.BEARING_BALL), by.get(Fault.BEARING_CAGE)
-    if ball is None or cage is None or cage.probability < ACCEPT:
-        return found
-    if ball.probability < 0.2 and ball.comb.log10_p > -2.0:
+    if ball is None or cage is None or cage.probability < ACCEPT or ball.probability < BESIDE_CAGE:
         return found
     raised = BearingFinding(
         Fault.BEARING_BALL, max(ball.probability, min(0.7, cage.probability)), ball.comb

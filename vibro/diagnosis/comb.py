@@ -52,6 +52,10 @@ class Comb:
         How many of the first four stand 10 dB over the floor.
     lead : float
         Share of the comb's power in its first two harmonics.
+    odd : float
+        Share of its power in its first and third harmonics: a comb of twice the spacing has none.
+    sideband_hz : float
+        Spacing of the sidebands that belong to it; 0 where it has none.
     """
 
     expected_hz: float
@@ -63,6 +67,8 @@ class Comb:
     decoy_snr_db: float
     harmonics: int
     lead: float = 1.0
+    odd: float = 1.0
+    sideband_hz: float = 0.0
 
 
 def spans_around(
@@ -83,6 +89,7 @@ def search(
     expected_hz: float,
     lines_hz: Sequence[float],
     shaft_hz: float,
+    cage_hz: float = 0.0,
 ) -> Comb | None:
     """Find the best comb near ``expected_hz`` and weigh it against its decoys.
 
@@ -95,12 +102,16 @@ def search(
     lines_hz : sequence of float
         All fundamentals at which lines may be: decoys keep clear of their multiples.
     shaft_hz : float
-        Decoys keep clear of its half orders.
+        Decoys keep clear of its half orders, and the comb's sidebands stand at its multiples.
+    cage_hz : float
+        Where it is given the sidebands stand at its multiples instead: a defect on a ball passes
+        the load zone once a turn of the cage, which slips as the ball does.
 
     Returns
     -------
     Comb or None
-        None where the recording is too short to resolve the comb or no band carries it.
+        None where the recording is too short to resolve the comb, no band carries it, or the
+        highest lines nearby lie beyond the slip tolerance.
     """
     df = spectra[0].resolution_hz
     usable = [s for s in spectra if s.top_hz >= 1.5 * expected_hz]
@@ -109,7 +120,10 @@ def search(
     heights, best = _Stack(usable).heights(np.array([expected_hz]))
     band = int(best[0, 1])
     found_hz = _centred(usable[band], float(best[0, 0]))
-    sideband = shaft_hz if found_hz > 1.5 * shaft_hz else 0.0
+    if abs(found_hz - expected_hz) > SLIP * expected_hz + df / 2.0:
+        return None
+    spacing = cage_hz * found_hz / expected_hz if cage_hz > 0 else shaft_hz
+    sideband = spacing if found_hz > 1.5 * spacing else 0.0
     own = spans_around(found_hz, sideband, min(8.0 * found_hz, usable[0].top_hz), df)
     rest = [s.without(own) for s in usable]
     chance, where = _Stack(rest).heights(
@@ -126,7 +140,8 @@ def search(
         max(peaks, default=0.0),
         float(np.quantile(chance_db, 0.95)) if chance_db else 0.0,
         sum(p >= LINE_DB for p in peaks),
-        _lead(usable[band], found_hz),
+        *_shares(usable[band], found_hz),
+        sideband,
     )
 
 
@@ -229,9 +244,11 @@ def _centred(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> float:
     )
 
 
-def _lead(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> float:
+def _shares(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> tuple[float, float]:
+    """Shares of a comb's power in its first two harmonics, and in the odd ones."""
     powers = [float(spectrum.depth[k] ** 2) for k in _tops(spectrum, fundamental_hz)]
-    return sum(powers[:2]) / max(sum(powers), 1e-30)
+    total = max(sum(powers), 1e-30)
+    return sum(powers[:2]) / total, sum(powers[::2]) / total
 
 
 def depth_at(spectrum: EnvelopeSpectrum, fundamental_hz: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibro.assets import Point
-from vibro.diagnosis.spectrum import Spectrum, spectrum_of
+from vibro.diagnosis.spectrum import Spectrum, resolved, spectrum_of
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelReference:
-    """Order velocities, mesh, octave levels (m/s2 RMS, from 400 Hz up) of one channel."""
+    """Order velocities, mesh, octave levels (m/s2 RMS, from 400 Hz up) of one channel.
+
+    ``rpm`` is the reference shaft's speed (NaN = unknown), ``rms`` the level over all, m/s2.
+    """
 
     order_mm_s: dict[float, float]
     mesh: float
@@ -24,6 +28,8 @@ class ChannelReference:
     octaves: tuple[float, ...]
     kurtosis: float
     line2_mm_s: float
+    rpm: float
+    rms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def channel_facts(
 ) -> ChannelReference:
     """Measure one channel."""
     shaft = point.shaft_ratio * rpm / 60.0
-    known = shaft > 0
+    known = resolved(shaft, 1.0 / spectrum.resolution_hz)
     orders = {k: spectrum.velocity_mm_s(k * shaft) if known else 0.0 for k in HALF_ORDERS}
     mesh = mesh_sides = 0.0
     if known and point.gear_teeth:
@@ -65,6 +71,8 @@ def channel_facts(
         tuple(spectrum.band_rms(f, 2.0 * f) for f in octaves_hz(rate_hz)),
         float((centred**4).mean() / (variance**2 + 1e-300)),
         spectrum.velocity_mm_s(2.0 * point.line_hz),
+        rpm,
+        math.sqrt(variance),
     )
 
 

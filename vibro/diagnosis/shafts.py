@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vibro.assets import Point
+from vibro.diagnosis.bearings import LEAST_LEAD
 from vibro.diagnosis.comb import Comb
 from vibro.diagnosis.findings import Finding
 from vibro.diagnosis.reference import HALF_ORDERS, ChannelReference
@@ -138,6 +139,11 @@ def _decoy_db(spectrum: Spectrum, f: float) -> float:
     return float(np.quantile(levels, 0.95))
 
 
+def _once_a_turn(tooth: Comb) -> bool:
+    """Whether a comb is that of one impact a turn, not a bearing's line near some shaft order."""
+    return tooth.depth > 1.0 and tooth.log10_p < -2.0 and tooth.lead >= LEAST_LEAD
+
+
 def gear_finding(c: Measured, tooth: Comb | None, rpm: float) -> Finding | None:
     """Judge a gear: one impact a turn (tooth), or a mesh whose lines have grown (mesh).
 
@@ -163,7 +169,7 @@ def gear_finding(c: Measured, tooth: Comb | None, rpm: float) -> Finding | None:
             1,
         ),
     )
-    if impulsive and tooth is not None and tooth.depth > 1.0 and tooth.log10_p < -2.0:
+    if impulsive and tooth is not None and _once_a_turn(tooth):
         note = f"one impact a turn of the gear's shaft, modulation depth {tooth.depth:.2f}"
         return Finding(Fault.GEAR_TOOTH, 0.85, c.point.channel, Severity.ALERT, evidence, note)
     if c.before is None:

@@ -11,6 +11,13 @@ from scipy import fft
 Floats = NDArray[np.float64]
 
 ISO_LOW_HZ, ISO_LOW_SLOW_HZ, ISO_HIGH_HZ, SLOW_RPM = 10.0, 2.0, 1000.0, 600.0
+LEAST_TURNS = 8
+"""Half orders are then four bins apart, which a Hann window keeps apart."""
+
+
+def resolved(shaft_hz: float, seconds: float) -> bool:
+    """Whether a stretch holds enough turns of a shaft to tell its lines apart."""
+    return bool(shaft_hz * seconds >= LEAST_TURNS)
 
 
 @dataclass(frozen=True, slots=True)
