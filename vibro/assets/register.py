@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from vibro.assets.records import Machine, Point
@@ -126,6 +127,25 @@ _POINT: dict[str, Callable[[str], Any]] = {
     "range_m_s2": _positive,
 }
 COLUMNS = (*_MACHINE, *_POINT)
+
+
+def register_text(path: Path) -> str:
+    """Text of a register's file.
+
+    Raises
+    ------
+    BadInputError
+        If the file is not there, cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInputError(f"{path}: is not UTF-8 text; export it as CSV (UTF-8)") from None
+    except FileNotFoundError:
+        raise BadInputError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = getattr(error, "strerror", None) or error
+        raise BadInputError(f"{path}: cannot be read ({why})") from None
 
 
 def parse_register(text: str, origin: str) -> Register:

@@ -43,11 +43,11 @@ def take_in(file: Path, home: Path, dry_run: bool, as_json: bool) -> None:
 
     FILE replaces the register as a whole. With a mistake anywhere nothing is written.
     """
-    from vibro.assets import Register, export, parse_register  # noqa: PLC0415
+    from vibro.assets import Register, export, parse_register, register_text  # noqa: PLC0415
 
-    new = parse_register(_text(file), str(file))
+    new = parse_register(register_text(file), str(file))
     target = home / REGISTER
-    old = parse_register(_text(target), str(target)) if target.exists() else Register({})
+    old = parse_register(register_text(target), str(target)) if target.exists() else Register({})
     changes = _changes(old, new)
     if not dry_run:
         _write(target, export(new))
@@ -75,9 +75,9 @@ def validate(file: Path, as_json: bool) -> None:
 
     Exits with 2 when there is one.
     """
-    from vibro.assets.register import check_register  # noqa: PLC0415
+    from vibro.assets.register import check_register, register_text  # noqa: PLC0415
 
-    register, problems = check_register(_text(file))
+    register, problems = check_register(register_text(file))
     if as_json:
         found = [_mistake(p) for p in problems]
         echo_json({"file": str(file), "ok": not problems, **_size(register), "mistakes": found})
@@ -100,14 +100,14 @@ def validate(file: Path, as_json: bool) -> None:
 @JSON
 def give_out(home: Path, out: Path | None, as_json: bool) -> None:
     """Write the register of the home folder as CSV, or with --json as JSON."""
-    from vibro.assets import export, parse_register  # noqa: PLC0415
+    from vibro.assets import export, parse_register, register_text  # noqa: PLC0415
 
     source = home / REGISTER
     if not source.exists():
         raise BadInputError(
             f"{source}: there is no register; bring one in with `vibro assets import`"
         )
-    register = parse_register(_text(source), str(source))
+    register = parse_register(register_text(source), str(source))
     if out is not None:
         _write(out, export(register))
     if as_json:
@@ -117,17 +117,6 @@ def give_out(home: Path, out: Path | None, as_json: bool) -> None:
     else:
         size = _size(register)
         click.echo(f"{out}: {size['machines']} machines, {size['points']} points")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadInputError(f"{path}: is not UTF-8 text; export it as CSV (UTF-8)") from None
-    except FileNotFoundError:
-        raise BadInputError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _write(target: Path, text: str) -> None:

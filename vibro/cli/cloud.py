@@ -6,11 +6,16 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vibro.cli.main import echo_json, home_option
+from vibro.cli.values import Positive
+from vibro.errors import BadInputError
+
+if TYPE_CHECKING:
+    from cloud_jobs.run import CloudJobs
 
 
 @click.group(name="cloud")
@@ -22,7 +27,7 @@ def command() -> None:
 @home_option
 @click.option("--once", is_flag=True, help="Take in what is there, then end.")
 @click.option(
-    "--every", type=click.FloatRange(0.1), default=2.0, show_default=True,
+    "--every", type=Positive("s", least=0.1), default=2.0, show_default=True, metavar="S",
     help="Seconds between two looks at an idle log.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
@@ -31,12 +36,10 @@ def run(home: Path, once: bool, every: float, as_json: bool) -> None:
 
     Everything is kept under the home folder: the lake, the store and published bundles.
     """
-    from cloud_jobs.run import CloudJobs  # noqa: PLC0415
-
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    jobs, total = CloudJobs(home), {"messages": 0, "events": 0, "clips": 0, "dead": 0, "repeats": 0}
+    jobs, total = _jobs(home), {"messages": 0, "events": 0, "clips": 0, "dead": 0, "repeats": 0}
     try:
         while not stop.is_set():
             counts = jobs.step()
@@ -53,6 +56,20 @@ def run(home: Path, once: bool, every: float, as_json: bool) -> None:
         jobs.close()
 
 
+def _jobs(home: Path) -> CloudJobs:
+    """Jobs over a home folder, which is made where it is not there."""
+    from cloud_jobs.run import CloudJobs  # noqa: PLC0415
+    from vibro.assets import register_text  # noqa: PLC0415
+
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"--home {home}: cannot be made ({error.strerror})") from None
+    if (home / "assets.csv").exists():
+        register_text(home / "assets.csv")  # refuses what is no text
+    return CloudJobs(home)
+
+
 def _line(total: dict[str, int], cases: int) -> str:
     at = time.strftime("%H:%M:%S")
     return f"{at}  " + "  ".join(f"{n} {name}" for name, n in [*total.items(), ("cases", cases)])
@@ -63,9 +80,7 @@ def _line(total: dict[str, int], cases: int) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def retrain(home: Path, as_json: bool) -> None:
     """Retrain every site and machine class from the lake and publish what passes its gate."""
-    from cloud_jobs.run import CloudJobs  # noqa: PLC0415
-
-    jobs = CloudJobs(home)
+    jobs = _jobs(home)
     try:
         rounds = jobs.retrain(time.time_ns())
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vibro.cli.main import echo_json
+from vibro.cli.values import Positive
 from vibro.errors import BadInputError
 
 SIDECAR = {".npy": ".json"}
@@ -17,7 +18,7 @@ SIDECAR = {".npy": ".json"}
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
-    "--rate", "rate_hz", type=click.FloatRange(0, min_open=True), metavar="HZ",
+    "--rate", "rate_hz", type=Positive("Hz"), metavar="HZ",
     help="Sampling rate; wins over what the file says.",
 )  # fmt: skip
 @click.option(

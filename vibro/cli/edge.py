@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vibro.cli.main import echo_json
+
+if TYPE_CHECKING:
+    from vibro.cli.nodes import Checked
 
 CONFIGS = click.argument(
     "configs",
@@ -38,29 +41,28 @@ def sample() -> None:
 @CONFIGS
 @JSON
 def check(configs: tuple[Path, ...], as_json: bool) -> None:
-    """Check configurations and the registers they name; report all mistakes."""
-    from edge_node.config import load  # noqa: PLC0415
-    from edge_node.host import machine_of  # noqa: PLC0415
-    from vibro.errors import BadInputError  # noqa: PLC0415
+    """Check configurations and what they name; report all mistakes.
 
-    found: list[dict[str, Any]] = []
-    for path in configs:
-        try:
-            config = load(path)
-            machine = machine_of(config)
-            found.append(
-                {"file": str(path), "ok": True, "node": config.node.id, "machine": machine.path}
-            )
-        except BadInputError as error:
-            found.append({"file": str(path), "ok": False, "mistakes": str(error)})
+    Exits with 2 when there is one.
+    """
+    from vibro.cli.nodes import check_node  # noqa: PLC0415
+
+    found = [check_node(path) for path in configs]
     if as_json:
-        echo_json(found)
+        echo_json([_checked(c) for c in found])
     else:
-        for item in found:
-            what = f"node {item['node']}, machine {item['machine']}" if item["ok"] else ""
-            click.echo(f"{item['file']}: ok, {what}" if item["ok"] else item["mistakes"])
-    if not all(item["ok"] for item in found):
+        for c in found:
+            for mistake in c.mistakes:
+                click.echo(f"{c.file}: {mistake}")
+            if not c.mistakes:
+                click.echo(f"{c.file}: ok, node {c.node}, machine {c.machine}")
+    if any(c.mistakes for c in found):
         raise click.exceptions.Exit(2)
+
+
+def _checked(c: Checked) -> dict[str, Any]:
+    facts = {"file": str(c.file), "ok": not c.mistakes, "mistakes": list(c.mistakes)}
+    return facts | ({} if c.mistakes else {"node": c.node, "machine": c.machine})
 
 
 @command.command()
@@ -69,7 +71,9 @@ def check(configs: tuple[Path, ...], as_json: bool) -> None:
 def run(configs: tuple[Path, ...], as_json: bool) -> None:
     """Run one or more nodes in this process until their sources end, or SIGTERM or Ctrl-C."""
     from edge_node.host import Host  # noqa: PLC0415
+    from vibro.cli.nodes import require_sound  # noqa: PLC0415
 
+    require_sound(configs)
     host = Host(configs, time.time_ns())
 
     def stop(number: int, frame: object) -> None:

@@ -6,9 +6,9 @@ and the verbs' own help texts the same.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,21 @@ class LazyVerbs(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import and return one verb, or None when there is no such verb."""
-        del ctx
-        if name not in VERBS:
+        if name not in self.list_commands(ctx):
             return None
         command: click.Command = importlib.import_module(VERBS[name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; one that does not exist is refused with the nearest that does."""
+        verbs = self.list_commands(ctx)
+        if args[0] not in verbs and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], verbs, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"verbs are {', '.join(verbs)}"
+            ctx.fail(f"there is no verb '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing any of them."""
@@ -94,9 +104,20 @@ def _translate(error: ImportError) -> VibroError:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; errors are one line on stderr and exit status 1 or 2."""
+    out = sys.stdout
     try:
         status = cli.main(args=argv, prog_name="vibro", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
+    except SystemExit as end:
+        # The reader went away (`vibro query ... | head`): that is no error of ours. Click then ends
+        # with 1 and a stdout of its own, rich with 1 while it handles the broken pipe.
+        gone = sys.stdout is not out or isinstance(end.__context__, BrokenPipeError)
+        sys.exit(0 if gone else end.code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the help text, in its lines
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        _fail(error.format_message() + _where_to_look(error), error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except ImportError as error:
@@ -108,10 +129,13 @@ def main(argv: list[str] | None = None) -> None:
         _fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("stopped", 130)
-    except BrokenPipeError:
-        # The reader went away (`vibro query ... | head`): that is not an error of ours.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-        sys.exit(0)
+    except OSError as error:
+        # A full disk, a folder that may not be written: the user's to mend, not ours.
+        _fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}", 1)
+
+
+def _where_to_look(error: click.UsageError) -> str:
+    return f" (see {error.ctx.command_path} --help)" if error.ctx else ""
 
 
 def _fail(message: str, status: int) -> None:

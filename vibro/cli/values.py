@@ -1,0 +1,45 @@
+"""Values of options that the command line refuses with a sentence of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+
+class Positive(click.ParamType[float]):
+    """A finite number above 0, or of at least ``least``, in a unit."""
+
+    def __init__(self, unit: str, least: float = 0.0) -> None:
+        self.name, self._least = unit, least
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the number."""
+        number = _number(value)
+        if not (math.isfinite(number) and number >= self._least and number > 0.0):
+            bound = f"of at least {self._least:g}" if self._least else "above 0"
+            self.fail(f"'{value}' is not a number {bound} ({self.name})", param, ctx)
+        return number
+
+
+class Speed(click.ParamType[float]):
+    """A speed in rpm, or the word ``unknown``."""
+
+    name = "RPM"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the speed, NaN for ``unknown``."""
+        if value == "unknown":
+            return math.nan
+        speed = _number(value)
+        if not 0.0 < speed < 1e6:
+            self.fail(f"'{value}' is neither a speed in rpm nor 'unknown'", param, ctx)
+        return speed
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
