@@ -4,21 +4,22 @@ Order makes it so: a batch is first appended to the lake's tables, each with the
 its own commit, and last written to the relational store together with its offsets. The store's
 offset is therefore never ahead of the lake; after a crash the batch is read again from there and
 each lake table skips what it has. A repeat that a sender shipped twice is known by its sequence,
-which lives in the same transaction; what cannot be decoded goes to ``vibro.v1.dead``.
+which lives in the same transaction; what is not admitted goes to ``vibro.v1.dead``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from cloud_jobs.columns import SCHEMAS, block_rows, clip_rows, table_name
+from cloud_jobs.admission import admit
+from cloud_jobs.columns import block_rows, clip_rows, table_name
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store, ingest
 from vibro.errors import BadInputError
 from vibro.log import Message, Stored, Transport
-from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Record
-from vibro.wire import decode
+from vibro.records import Clip, Event, FeatureBlock, Health, Record
 
 DEAD = "vibro.v1.dead"
 KINDS = ("features", "events", "clips", "health")
@@ -46,12 +47,16 @@ class Counts:
 
 @dataclass(slots=True)
 class _Batch:
-    """Decoded messages of one poll, each record with the topic and offset it came from."""
+    """Admitted messages of one poll.
+
+    `lake` holds what goes into each table, with the topic and offset that it came from: a block,
+    or a clip with its value.
+    """
 
     positions: dict[str, int] = field(default_factory=dict)
-    taken: dict[ingest.Sender, tuple[int, int]] = field(default_factory=dict)
-    blocks: list[tuple[str, int, FeatureBlock]] = field(default_factory=list)
-    clips: list[tuple[str, int, Clip, bytes]] = field(default_factory=list)
+    taken: dict[ingest.Sender, ingest.Taken] = field(default_factory=dict)
+    lake: dict[str, list[tuple[str, int, Any]]] = field(default_factory=dict)
+    clips: list[Clip] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     beats: list[Health] = field(default_factory=list)
     dead: list[tuple[str, Stored, str]] = field(default_factory=list)
@@ -87,13 +92,13 @@ class Consumer:
         self._bury(batch.dead)
         with self._store.transaction() as session:
             counts.machines |= ingest.keep_events(session, batch.events)
-            ingest.keep_clips(session, [c for _, _, c, _ in batch.clips])
+            ingest.keep_clips(session, batch.clips)
             ingest.keep_health(session, batch.beats)
             ingest.keep_sequences(session, batch.taken)
             ingest.keep_offsets(session, batch.positions)
         self._offsets |= batch.positions
         self._taken |= batch.taken
-        counts.machines |= {c.origin.machine_path for _, _, c, _ in batch.clips}
+        counts.machines |= {c.origin.machine_path for c in batch.clips}
         counts.alive |= {b.origin.machine_path for b in batch.beats}
         return counts
 
@@ -104,7 +109,7 @@ class Consumer:
             counts.value_bytes += len(stored.value)
             batch.positions[topic] = stored.offset
             try:
-                record = _decoded(topic, kind, stored.value)
+                record = admit(topic, kind, stored.value)
             except BadInputError as error:
                 batch.dead.append((topic, stored, str(error)))
                 counts.dead += 1
@@ -119,33 +124,25 @@ class Consumer:
         origin = record.origin
         sender = (origin.node, kind, origin.lane, origin.stream_epoch)
         held = batch.taken.get(sender) or self._taken.get(sender)
-        last, missing = held or (origin.sequence - 1, 0)
-        if origin.sequence <= last:
+        number = origin.sequence
+        first, last, missing = held or (number, number - 1, 0)
+        if number <= last:
             return True
-        batch.taken[sender] = (origin.sequence, missing + origin.sequence - last - 1)
+        batch.taken[sender] = ingest.Taken(first, number, missing + number - last - 1)
         return False
 
     def _to_lake(self, batch: _Batch) -> None:
-        held = {
-            (table, topic): self._lake.position(table, topic)
-            for table in SCHEMAS
-            for topic in batch.positions
-        }
-        blocks: dict[str, list[tuple[str, FeatureBlock]]] = {}
-        for topic, offset, block in batch.blocks:
-            table = table_name(block)
-            if offset > held[table, topic]:
-                blocks.setdefault(table, []).append((topic, block))
-        for table, found in blocks.items():
-            topics = {t: batch.positions[t] for t, _ in found}
-            self._lake.append(table, block_rows(table, [b for _, b in found]), topics)
-        clips = [c for c in batch.clips if c[1] > held["clips", c[0]]]
-        if clips:
-            topics = {c[0]: batch.positions[c[0]] for c in clips}
-            self._lake.append("clips", clip_rows([(c, v) for _, _, c, v in clips]), topics)
+        """Append to each table what it does not hold yet."""
+        for table, found in batch.lake.items():
+            held = self._lake.positions(table, {topic for topic, _, _ in found})
+            fresh = [f for f in found if f[1] > held[f[0]]]
+            if fresh:
+                records = [record for _, _, record in fresh]
+                rows = clip_rows(records) if table == "clips" else block_rows(table, records)
+                self._lake.append(table, rows, {t: batch.positions[t] for t, _, _ in fresh})
 
     def _bury(self, dead: Sequence[tuple[str, Stored, str]]) -> None:
-        """Send what cannot be decoded to the dead letters; doing it twice is a no-op."""
+        """Send what was not admitted to the dead letters; doing it twice is a no-op."""
         messages = [
             Message(
                 key=stored.key,
@@ -165,29 +162,13 @@ class Consumer:
             self._log.send(DEAD, messages)
 
 
-def _decoded(topic: str, kind: str, value: bytes) -> Record:
-    """Decode a value and hold it against the topic that it came by.
-
-    Raises
-    ------
-    BadInputError
-        If it is malformed, or of another kind or site than the topic's.
-    """
-    record = decode(value)
-    if TOPIC_OF[type(record)] != kind:
-        raise BadInputError(f"a record of {TOPIC_OF[type(record)]} does not belong on {topic}")
-    if topic != f"vibro.v1.{record.origin.site}.{kind}":
-        raise BadInputError(f"a record of site '{record.origin.site}' does not belong on {topic}")
-    if isinstance(record, FeatureBlock) and table_name(record) not in SCHEMAS:
-        raise BadInputError(f"a feature block of path '{record.path}' belongs to no table")
-    return record
-
-
 def _sort_in(record: Record, topic: str, stored: Stored, batch: _Batch) -> None:
     if isinstance(record, FeatureBlock):
-        batch.blocks.append((topic, stored.offset, record))
+        batch.lake.setdefault(table_name(record), []).append((topic, stored.offset, record))
     elif isinstance(record, Clip):
-        batch.clips.append((topic, stored.offset, record, stored.value))
+        batch.clips.append(record)
+        row = (record, stored.value)
+        batch.lake.setdefault("clips", []).append((topic, stored.offset, row))
     elif isinstance(record, Event):
         batch.events.append(record)
     elif isinstance(record, Health):

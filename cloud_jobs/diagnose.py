@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store, finite
@@ -13,6 +16,9 @@ from vibro.errors import BadInputError
 from vibro.faults import Severity
 from vibro.iso10816 import IsoLimits
 from vibro.records import Clip
+
+_UNFORESEEN = (ArithmeticError, LookupError, ValueError)
+"""What numerics raise on data that nobody thought of: one clip must not stop all others."""
 
 
 class Diagnoser:
@@ -26,7 +32,8 @@ class Diagnoser:
 
     def __init__(self, lake: Lake, store: Store) -> None:
         self._lake, self._store = lake, store
-        self._references: dict[tuple[str, str], Reference | None] = {}
+        self._machines: dict[str, Machine] = {}
+        self._references: dict[str, _Commissioned | None] = {}
 
     def run(self) -> set[str]:
         """Assess all new clips of known machines; return the machines (``site/machine``).
@@ -34,6 +41,8 @@ class Diagnoser:
         A clip of a machine that the register does not hold waits until it does.
         """
         machines = self._store.machines()
+        if machines is not self._machines:
+            self._machines, self._references = machines, {}
         touched = set()
         for row in self._store.clips(undiagnosed=True):
             machine = machines.get(row.path)
@@ -44,42 +53,45 @@ class Diagnoser:
         return touched
 
     def _assess(self, row: ClipRow, machine: Machine) -> Assessment:
+        """Assess a clip; what cannot be assessed is said in a note, for it would not change."""
         try:
             clip = self._lake.clip(row.thing)
+            points, x = _measured(machine, clip)
         except BadInputError as error:
             return _unreadable(str(error))
-        points, rows = _points(machine, clip)
-        if not points:
-            return _unreadable("no channel of the clip is in the asset register")
         limits = machine.iso_limits
-        return assess(
-            clip.acceleration()[rows],
-            clip.rate_hz,
-            clip.rpm,
-            points,
-            iso=limits if isinstance(limits, IsoLimits) else None,
-            reference=self._reference(row, machine, clip),
-        )
+        try:
+            return assess(
+                x,
+                clip.rate_hz,
+                clip.rpm,
+                points,
+                iso=limits if isinstance(limits, IsoLimits) else None,
+                reference=self._reference(row, machine, clip),
+            )
+        except _UNFORESEEN as error:
+            return _unreadable(f"the diagnosis failed ({error!r})")
 
     def _reference(self, row: ClipRow, machine: Machine, clip: Clip) -> Reference | None:
         """Reference by the commissioning clip; None for that clip itself or another layout."""
         held = self._store.commissioning_clip(row.path)
         if held is None or held == row.thing:
             return None
-        key = (row.path, held)
-        if key not in self._references:
-            self._references[key] = self._measure(held, machine, clip)
-        return self._references[key]
+        if held not in self._references:
+            self._references[held] = self._measure(held, machine)
+        found = self._references[held]
+        return found.reference if found and found.layout == _layout(clip) else None
 
-    def _measure(self, thing: str, machine: Machine, like: Clip) -> Reference | None:
+    def _measure(self, thing: str, machine: Machine) -> _Commissioned | None:
         try:
             clip = self._lake.clip(thing)
-        except BadInputError:
+            points, x = _measured(machine, clip)
+            if not (x.size and np.isfinite(x).all()):
+                return None
+            reference = reference_of(x, clip.rate_hz, clip.rpm, points)
+        except (BadInputError, *_UNFORESEEN):
             return None
-        points, rows = _points(machine, clip)
-        if clip.channels != like.channels or clip.rate_hz != like.rate_hz:
-            return None
-        return reference_of(clip.acceleration()[rows], clip.rate_hz, clip.rpm, points)
+        return _Commissioned(_layout(clip), reference)
 
     def _keep(self, row: ClipRow, found: Assessment) -> None:
         """Write what was found and mark the clip, in one transaction."""
@@ -119,11 +131,31 @@ class Diagnoser:
                 held.diagnosed = True
 
 
-def _points(machine: Machine, clip: Clip) -> tuple[list[Point], list[int]]:
-    """Points of the clip's channels that the register knows, and the clip's rows of them."""
+@dataclass(frozen=True, slots=True)
+class _Commissioned:
+    """A reference, and of what channels and rate it is."""
+
+    layout: tuple[tuple[str, ...], float]
+    reference: Reference
+
+
+def _layout(clip: Clip) -> tuple[tuple[str, ...], float]:
+    return clip.channels, clip.rate_hz
+
+
+def _measured(machine: Machine, clip: Clip) -> tuple[list[Point], NDArray[np.float32]]:
+    """Points of the clip's channels that the register knows, and what was measured there (m/s2).
+
+    Raises
+    ------
+    BadInputError
+        If it knows none of them.
+    """
     by_name = {p.channel: p for p in machine.points}
     rows = [i for i, name in enumerate(clip.channels) if name in by_name]
-    return [by_name[clip.channels[i]] for i in rows], rows
+    if not rows:
+        raise BadInputError("no channel of the clip is in the asset register")
+    return [by_name[clip.channels[i]] for i in rows], clip.acceleration()[rows]
 
 
 def _unreadable(why: str) -> Assessment:

@@ -8,7 +8,8 @@ a clip keeps the lossless record as it was shipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
 from numpy.typing import NDArray
 
 from cloud_jobs.columns import FEATURE_KEYS, SCHEMAS
-from vibro.errors import BadInputError
+from vibro.errors import BadInputError, VibroError
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.records import ChannelPath, Clip
 from vibro.wire import decode
@@ -29,6 +31,7 @@ Floats = NDArray[np.float32]
 Vectors = dict[tuple[ChannelPath, str], tuple[Floats, Floats]]
 Spans = Mapping[str, Sequence[tuple[int, int]]]
 _NAMES = {"fast": FAST_NAMES, "long": LONG_NAMES}
+_ATTEMPTS = 5  # commits of others that may come in between before an append gives up
 
 
 class Lake:
@@ -48,60 +51,82 @@ class Lake:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def position(self, table: str, app_id: str) -> int:
-        """Version (a topic's offset) up to which a table holds an application's rows; -1 = none."""
-        held = self._table(table).transaction_version(app_id)
-        return -1 if held is None else int(held)
+    def positions(self, table: str, app_ids: Iterable[str]) -> dict[str, int]:
+        """Versions (topics' offsets) up to which a table holds applications' rows; -1 = none.
 
-    def append(
-        self, table: str, rows: pa.Table, app_id: str | Mapping[str, int], version: int = 0
-    ) -> bool:
+        What other processes wrote meanwhile counts.
+        """
+        with self._clear_errors(table):
+            held = self._table(table)
+            held.update_incremental()
+            found = {a: held.transaction_version(a) for a in app_ids}
+        return {a: -1 if v is None else int(v) for a, v in found.items()}
+
+    def append(self, table: str, rows: pa.Table, versions: Mapping[str, int]) -> bool:
         """Append rows in one Delta commit, exactly once.
 
         Parameters
         ----------
         table : str
             ``status``, ``features_fast``, ``features_long`` or ``clips``.
-        app_id : str or mapping of str to int
-            Who writes, or several at once with the version of each.
-        version : int
-            Rises with every append of this ``app_id``.
+        versions : mapping of str to int
+            Whose rows they are (topics), each with the version (offset) that they reach.
 
         Returns
         -------
         bool
-            False when every ``app_id`` had already reached its version: nothing was written.
+            False when all of these had reached their versions: nothing was written.
+
+        Raises
+        ------
+        VibroError
+            If some had and others had not (another process was quicker), or the disk says no.
         """
-        wanted = {app_id: version} if isinstance(app_id, str) else dict(app_id)
-        fresh = {a: v for a, v in wanted.items() if self.position(table, a) < v}
-        if not fresh:
-            return False
-        target = self._table(table)
+        for _ in range(_ATTEMPTS):
+            held = self.positions(table, versions)
+            behind = [a for a, v in versions.items() if held[a] < v]
+            if not behind:
+                return False
+            if len(behind) < len(versions):
+                break
+            with self._clear_errors(table):
+                try:
+                    self._write(table, rows, versions)
+                except CommitFailedError:
+                    continue
+                return True
+        raise VibroError(f"lake {self.folder / table}: another process writes the same topics")
+
+    def _write(self, table: str, rows: pa.Table, versions: Mapping[str, int]) -> None:
         write_deltalake(
-            target,
+            self._table(table),
             rows,
             mode="append",
-            schema_mode="merge" if set(rows.schema.names) - set(self._columns(table)) else None,
+            # Another build has other features: what one does not know is null.
+            schema_mode=None if set(rows.schema.names) == set(self._columns(table)) else "merge",
             commit_properties=CommitProperties(
-                app_transactions=[Transaction(a, v) for a, v in fresh.items()]
+                app_transactions=[Transaction(a, v) for a, v in versions.items()]
             ),
         )
-        return True
 
     def compact(self) -> None:
         """Merge small files; readers are not disturbed, the old files stay until vacuumed."""
         for name in TABLES:
-            table = self._table(name)
-            if len(table.file_uris()) > 1:
-                table.optimize.compact()
+            # A failed commit means that another process is at it.
+            with self._clear_errors(name), suppress(CommitFailedError):
+                table = self._table(name)
+                table.update_incremental()
+                if len(table.file_uris()) > 1:
+                    table.optimize.compact()
 
     # -- reading -------------------------------------------------------------------------------
 
     def table(self, name: str, expression: pc.Expression | None = None, **options: Any) -> pa.Table:
         """Rows of a table; `expression` and `columns` are pushed down to the files."""
-        table = self._table(name)
-        table.update_incremental()
-        return table.to_pyarrow_dataset().to_table(filter=expression, **options)
+        with self._clear_errors(name):
+            table = self._table(name)
+            table.update_incremental()
+            return table.to_pyarrow_dataset().to_table(filter=expression, **options)
 
     def training_vectors(
         self,
@@ -200,6 +225,15 @@ class Lake:
                 DeltaTable.create(uri, SCHEMAS[name], mode="ignore")
             self._tables[name] = DeltaTable(uri)
         return self._tables[name]
+
+    @contextmanager
+    def _clear_errors(self, name: str) -> Iterator[None]:
+        """Say in one line which table the disk, or what lies on it, has failed."""
+        try:
+            yield
+        except (DeltaError, OSError, pa.ArrowInvalid) as error:
+            said = str(error).splitlines()[0]
+            raise VibroError(f"lake {self.folder / name}: {said}") from None
 
     def _columns(self, name: str) -> list[str]:
         return [f.name for f in self._table(name).schema().fields]

@@ -71,3 +71,8 @@ def _write(file: Path, content: bytes) -> None:
         out.flush()
         os.fsync(out.fileno())
     draft.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

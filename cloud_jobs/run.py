@@ -37,7 +37,10 @@ class CloudJobs:
 
     def __init__(self, home: Path, log: Transport | None = None) -> None:
         self.home = home
-        self.log: Transport = log or EmbeddedLog(home / "log")
+        self._own_log: EmbeddedLog | None = None
+        if log is None:
+            log = self._own_log = EmbeddedLog(home / "log")
+        self.log: Transport = log
         self.store, self.lake = Store(home), Lake(home)
         self.consumer = Consumer(self.log, self.lake, self.store)
         self._held_diagnoser: Diagnoser | None = None
@@ -92,3 +95,5 @@ class CloudJobs:
         """Merge the lake's small files and give back what is held."""
         self.lake.compact()
         self.store.close()
+        if self._own_log is not None:
+            self._own_log.close()

@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from cloud_jobs.store.tables import Base
 from vibro.errors import BadInputError, VibroError
 
-HEAD = "0001"
+HEAD = "0002"
 """Newest migration; a test keeps it equal to what the migrations folder says."""
+
+BUSY_S = 30
+"""Longest wait for another process that writes."""
 
 _MIGRATING = threading.Lock()
 """Alembic's context is one a process."""
@@ -172,9 +176,23 @@ def _dumps(value: Any) -> str:
 def _sqlite_settings(connection: Any, record: Any) -> None:
     del record
     cursor = connection.cursor()
-    cursor.execute("pragma busy_timeout=30000")
+    cursor.execute(f"pragma busy_timeout={BUSY_S * 1000}")
     # WAL lets the page read while the jobs write; a transaction lost in a power cut is consumed
     # again, because its offsets are lost with it.
-    cursor.execute("pragma journal_mode=wal")
+    _write_ahead(cursor)
     cursor.execute("pragma synchronous=normal")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Change a new file's journal; SQLite itself does not wait while another process does so."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            cursor.execute("pragma journal_mode=wal")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return

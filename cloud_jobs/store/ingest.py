@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,6 +22,14 @@ from vibro.records import Clip, Event, Health
 
 Sender = tuple[str, str, str, int]
 """(node, kind, lane, stream epoch): within it sequences only rise."""
+
+
+class Taken(NamedTuple):
+    """First and last sequence taken from a sender, and how many between them never came."""
+
+    first: int
+    last: int
+    missing: int
 
 
 def keep_events(session: Session, events: Iterable[Event]) -> set[str]:
@@ -142,16 +151,16 @@ def keep_offsets(session: Session, positions: dict[str, int]) -> None:
     upsert(session, OffsetRow, [{"topic": t, "offset": o} for t, o in positions.items()])
 
 
-def sequences(session: Session) -> dict[Sender, tuple[int, int]]:
-    """Return (highest sequence taken, how many never came) of each sender."""
+def sequences(session: Session) -> dict[Sender, Taken]:
+    """Return what has been taken from each sender."""
     return {
-        (row.node, row.kind, row.lane, row.stream_epoch): (row.last, row.missing)
+        (row.node, row.kind, row.lane, row.stream_epoch): Taken(row.first, row.last, row.missing)
         for row in session.scalars(select(SequenceRow))
     }
 
 
-def keep_sequences(session: Session, taken: dict[Sender, tuple[int, int]]) -> None:
+def keep_sequences(session: Session, taken: dict[Sender, Taken]) -> None:
     """Keep what has been taken from some senders."""
-    names = ("node", "kind", "lane", "stream_epoch", "last", "missing")
+    names = ("node", "kind", "lane", "stream_epoch", *Taken._fields)
     rows = [dict(zip(names, (*sender, *held), strict=True)) for sender, held in taken.items()]
     upsert(session, SequenceRow, rows)

@@ -214,12 +214,21 @@ class Store:
         return {c.key: int(v) for c, v in zip(columns, sums, strict=True)}
 
     def received(self) -> tuple[dict[str, int], int]:
-        """Records taken from all senders by kind, and how many sequence numbers never came."""
+        """Records taken from all senders by kind, and how many sequence numbers never came.
+
+        A node counts each kind and lane from 0, over its stream epochs, and anew where its spool
+        was lost.
+        """
         taken: dict[str, int] = {}
-        rows = self._all(select(SequenceRow))
-        for row in rows:
-            taken[row.kind] = taken.get(row.kind, 0) + row.last + 1 - row.missing
-        return taken, sum(row.missing for row in rows)
+        missing = 0
+        ends: dict[tuple[str, str, str], int] = {}
+        for row in self._all(select(SequenceRow).order_by(SequenceRow.stream_epoch)):
+            taken[row.kind] = taken.get(row.kind, 0) + row.last - row.first + 1 - row.missing
+            lane = (row.node, row.kind, row.lane)
+            end = ends.get(lane, -1)
+            missing += row.missing + row.first - (end + 1 if row.first > end else 0)
+            ends[lane] = row.last
+        return taken, missing
 
     def _all(self, query: Any) -> list[Any]:
         with self.transaction() as session:

@@ -267,6 +267,7 @@ class SequenceRow(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     lane: Mapped[str] = mapped_column(primary_key=True)
     stream_epoch: Mapped[int] = mapped_column(primary_key=True)
+    first: Mapped[int]
     last: Mapped[int]
     missing: Mapped[int]
-    """Sequence numbers that never came."""
+    """Sequence numbers between first and last that never came."""

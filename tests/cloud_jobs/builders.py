@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cloud_jobs.cases import DiagnosisFact
+from cloud_jobs.store.tables import CaseRow, ModelRow
 from vibro.correlation import COMMON_CAUSE, EventFact, Group
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
@@ -119,7 +120,7 @@ class Sender:
     def send(self, *records, again: bool = False) -> None:
         for record in records:
             kind, who = TOPIC_OF[type(record)], record.origin
-            sequence = self._next.get((who.node, kind), 0) + (0 if again else 1)
+            sequence = self._next.get((who.node, kind), -1) + (0 if again else 1)
             self._next[who.node, kind] = sequence
             numbered = _numbered(record, sequence)
             self.send_raw(topic(who.site, kind), encode(numbered), who.machine_path)
@@ -132,6 +133,35 @@ class Sender:
 
 def _numbered(record, sequence: int):
     return replace(record, origin=replace(record.origin, sequence=sequence))
+
+
+def case_row(name: str, **facts) -> CaseRow:
+    """A case of machine a/m1 that is open since second 0."""
+    plain = {
+        "id": name,
+        "site": "a",
+        "machine": "m1",
+        "fault": "bearing_outer",
+        "probability": 0.9,
+        "severity": int(Severity.ALERT),
+        "state": "open",
+        **dict.fromkeys(("t_onset_ns", "t_detected_ns", "t_opened_ns", "t_last_ns"), 0),
+        "growing": False,
+        "clip": "",
+        "note": "",
+    }
+    return CaseRow(**plain | facts)
+
+
+def model_row(site: str, machine_class: str, version: str, created_ns: int, **facts) -> ModelRow:
+    plain = {
+        "file": f"{site}/{machine_class}/{version}.vbundle",
+        "sha256": "0" * 64,
+        "bytes": 100,
+        "metrics": {},
+    }
+    where = {"site": site, "machine_class": machine_class, "version": version}
+    return ModelRow(**where, created_ns=created_ns, **plain | facts)
 
 
 # -- facts of one machine, times in seconds --------------------------------------------------------

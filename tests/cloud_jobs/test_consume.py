@@ -86,7 +86,7 @@ def test_sequences_that_never_came_are_counted(tmp_path, sender):
     sender.send(heartbeat(2.0))
     consumer(tmp_path, sender).poll()
     with Store(tmp_path).transaction() as session:
-        assert ingest.sequences(session) == {("a-m1", "health", "live", 7): (5, 3)}
+        assert ingest.sequences(session) == {("a-m1", "health", "live", 7): (0, 5, 4)}
 
 
 @pytest.mark.parametrize("crash_at", ["lake", "store", "offsets"])
@@ -204,6 +204,7 @@ def test_trends_and_compaction(tmp_path, sender):
     assert len(lake.trend(channel, "score_fast", since_ns=15 * S, until_ns=40 * S)[0]) == 2
     lake.compact()
     assert len(lake.table("features_fast")) == 10
-    assert Lake(tmp_path).position("features_fast", "vibro.v1.a.features") == 10
+    topic = "vibro.v1.a.features"
+    assert Lake(tmp_path).positions("features_fast", [topic]) == {topic: 10}
     with pytest.raises(ValueError, match="not in the feature table"):
         lake.trend(channel, "nonsense")

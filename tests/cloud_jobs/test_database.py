@@ -1,0 +1,285 @@
+"""The store's file and its migrations, whatever has become of the file."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+
+from cloud_jobs.store import Database, Store, ingest
+from cloud_jobs.store.database import HEAD, _sqlite_settings, upgrade
+from cloud_jobs.store.tables import Base
+from tests.cloud_jobs.builders import event
+from vibro.errors import BadInputError, VibroError
+
+
+def config() -> Config:
+    made = Config()
+    made.set_main_option("script_location", "cloud_jobs.store:migrations")
+    return made
+
+
+def asked(home, query: str) -> list:
+    with closing(sqlite3.connect(home / "store.db")) as db:
+        return db.execute(query).fetchall()
+
+
+def done(home, statement: str) -> None:
+    with closing(sqlite3.connect(home / "store.db")) as db:
+        db.execute(statement)
+        db.commit()
+
+
+def fill(home) -> None:
+    store = Store(home)
+    with store.transaction() as session:
+        ingest.keep_events(session, [event(float(i)) for i in range(300)])
+    store.close()
+
+
+# -- migrations ------------------------------------------------------------------------------------
+
+
+def test_the_newest_migration_is_the_one_the_code_expects():
+    scripts = ScriptDirectory.from_config(config())
+    assert scripts.get_heads() == [HEAD]
+    assert len(list(scripts.walk_revisions())) == int(HEAD)
+
+
+def test_the_migrations_make_the_tables_that_the_code_declares(tmp_path):
+    database = Database.of_home(tmp_path)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+    direct = create_engine("sqlite://")
+    Base.metadata.create_all(direct)
+    ours, declared = inspect(database.engine), inspect(direct)
+    for table in Base.metadata.tables:
+        for what in ("get_columns", "get_pk_constraint", "get_indexes"):
+            made, wanted = getattr(ours, what)(table), getattr(declared, what)(table)
+            if what == "get_columns":
+                made, wanted = ({c["name"]: str(c) for c in columns} for columns in (made, wanted))
+            assert made == wanted, (table, what)
+    database.close()
+
+
+def test_every_step_leads_down_again(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
+    upgrade(engine)
+    for number in reversed(range(int(HEAD))):
+        with engine.begin() as connection:
+            down = config()
+            down.attributes["connection"] = connection
+            command.downgrade(down, f"{number:04}" if number else "base")
+        left = inspect(engine).get_table_names()
+        assert (left == ["alembic_version"]) == (number == 0)
+        columns = {c["name"] for t in left for c in inspect(engine).get_columns(t)}
+        assert ("first" in columns) == (number >= 2)
+    engine.dispose()
+    fill(tmp_path)
+
+
+def test_a_store_of_the_first_release_keeps_its_rows(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
+    upgrade(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(text("insert into offsets values ('t', 41)"))
+        connection.execute(text("insert into sequences values ('n', 'events', 'live', 7, 9, 2)"))
+    engine.dispose()
+    store = Store(tmp_path)
+    with store.transaction() as session:
+        assert ingest.offsets(session) == {"t": 41}
+        assert ingest.sequences(session) == {("n", "events", "live", 7): (0, 9, 2)}
+    assert store.received() == ({"events": 8}, 2)
+    store.close()
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from cloud_jobs.store import Store
+
+left = int(sys.argv[2])
+
+@event.listens_for(Engine, "after_cursor_execute")
+def die(connection, cursor, statement, *rest):
+    global left
+    if statement.strip().upper().startswith(("CREATE TABLE", "INSERT INTO ALEMBIC")):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+Store(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("statements", [1, 9, 17])
+def test_a_process_killed_while_it_migrates_leaves_nothing(tmp_path, statements):
+    """Killed after the first table, midway, and between two migrations."""
+    killed = subprocess.run(
+        [sys.executable, "-c", DYING, str(tmp_path), str(statements)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert asked(tmp_path, "select name from sqlite_master") == []
+    fill(tmp_path)
+    assert asked(tmp_path, "select * from alembic_version") == [(HEAD,)]
+    assert asked(tmp_path, "select count(*) from events") == [(300,)]
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path, monkeypatch):
+    engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
+    upgrade(engine, "0001")
+    engine.dispose()
+    before = asked(tmp_path, "select name, sql from sqlite_master")
+    done(tmp_path, "create table _alembic_tmp_sequences (in_the_way integer)")
+    with pytest.raises(VibroError, match=r"store\.db: table _alembic_tmp_sequences already exists"):
+        Store(tmp_path)
+    done(tmp_path, "drop table _alembic_tmp_sequences")
+    assert asked(tmp_path, "select name, sql from sqlite_master") == before
+    assert asked(tmp_path, "select * from alembic_version") == [("0001",)]
+    Store(tmp_path).close()
+
+
+# -- several at once -------------------------------------------------------------------------------
+
+OPENING = """
+import sys
+from pathlib import Path
+from cloud_jobs.store import Store
+print("ready", flush=True)
+sys.stdin.readline()
+store = Store(Path(sys.argv[1]))
+store.events()
+store.close()
+"""
+
+
+def test_processes_that_open_a_new_home_at_once_all_find_it_whole(tmp_path):
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENING, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    assert [p.stdout.readline() for p in started] == ["ready\n"] * 3
+    for process in started:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in started:
+        _, said = process.communicate()
+        assert (process.returncode, said) == (0, "")
+    assert asked(tmp_path, "select * from alembic_version") == [(HEAD,)]
+
+
+def together(n: int, act) -> list[Exception]:
+    """Act in several threads at once; return what they raised."""
+    barrier, failed = threading.Barrier(n), []
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            act()
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failed
+
+
+def test_a_new_files_journal_is_changed_by_many_at_once(tmp_path):
+    """SQLite fails one in some hundred of these at once, whatever the busy timeout."""
+    for i in range(80):
+
+        def connect(file=tmp_path / f"{i}.db") -> None:
+            with closing(sqlite3.connect(file)) as db:
+                _sqlite_settings(db, None)
+                assert db.execute("pragma journal_mode").fetchone() == ("wal",)
+
+        assert together(8, connect) == []
+
+
+def test_threads_that_open_a_new_home_at_once_all_find_it_whole(tmp_path):
+    assert together(6, lambda: Store(tmp_path).close()) == []
+
+
+# -- files that are no store -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"hi", b"site,machine\n" * 500, b"\x89PNG\r\n" * 900])
+def test_another_file_in_its_place_is_named_with_the_remedy(tmp_path, content):
+    (tmp_path / "store.db").write_bytes(content)
+    with pytest.raises(
+        BadInputError, match=r"store\.db is damaged or no store \([^\n]*\): move it"
+    ):
+        Store(tmp_path)
+    assert (tmp_path / "store.db").read_bytes() == content
+
+
+@pytest.mark.parametrize("place", ["head", "middle", "tail"])
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path, place):
+    fill(tmp_path)
+    file = tmp_path / "store.db"
+    content = bytearray(file.read_bytes())
+    if place == "tail":
+        del content[len(content) // 2 :]
+    else:
+        start, end = (100, 4096) if place == "head" else (4096, len(content))
+        content[start:end] = b"\xa5" * (end - start)
+    file.write_bytes(content)
+    with pytest.raises(
+        BadInputError, match=r"store\.db is damaged or no store \([^\n]*\): move it"
+    ):
+        Store(tmp_path).events()
+
+
+def test_an_empty_file_is_a_new_store(tmp_path):
+    (tmp_path / "store.db").touch()
+    fill(tmp_path)
+    assert asked(tmp_path, "select count(*) from events") == [(300,)]
+
+
+def test_a_store_of_a_newer_vibro_is_left_alone(tmp_path):
+    fill(tmp_path)
+    done(tmp_path, "update alembic_version set version_num = '9999'")
+    with pytest.raises(BadInputError, match=r"holds a newer store than this Vibro knows .*9999"):
+        Store(tmp_path)
+    assert asked(tmp_path, "select * from alembic_version") == [("9999",)]
+    assert asked(tmp_path, "select count(*) from events") == [(300,)]
+
+
+def test_what_cannot_be_opened_is_one_clear_line(tmp_path):
+    (tmp_path / "store.db").mkdir()
+    with pytest.raises(VibroError, match=r"^store [^\n]*store\.db: unable to open database file$"):
+        Store(tmp_path)
+
+
+def test_a_store_with_no_version_beside_its_tables_is_not_touched(tmp_path):
+    fill(tmp_path)
+    done(tmp_path, "delete from alembic_version")
+    with pytest.raises(VibroError, match="already exists"):
+        Store(tmp_path)
+    assert asked(tmp_path, "select count(*) from events") == [(300,)]

@@ -1,0 +1,286 @@
+"""The relational store's contract: one suite for every database that it may lie in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
+
+from cloud_jobs.store import Database, Store, finite, ingest, upsert
+from cloud_jobs.store.tables import CaseEventRow, EventRow, MachineRow, OffsetRow, PointRow
+from tests.cloud_jobs.builders import S, case_row, clip, event, heartbeat, model_row
+from tests.cloud_jobs.serve.homes import REGISTER
+from vibro.assets import parse_register
+from vibro.faults import Fault, Severity
+from vibro.records import Health
+
+BACKENDS: dict[str, Callable[[Path], Database]] = {"sqlite": Database.of_home}
+"""Each opens (again) the database that belongs to a folder."""
+
+
+@pytest.fixture(params=BACKENDS)
+def opened(request, tmp_path):
+    """Opens the store, and opens it again as another process would."""
+    stores: list[Store] = []
+
+    def open_store() -> Store:
+        stores.append(Store(tmp_path, BACKENDS[request.param](tmp_path)))
+        return stores[-1]
+
+    yield open_store
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(opened):
+    return opened()
+
+
+def kept(store: Store, *records) -> None:
+    with store.transaction() as session:
+        for record in records:
+            kind = type(record).__name__.lower()
+            keep = {"event": ingest.keep_events, "clip": ingest.keep_clips}
+            keep.get(kind, ingest.keep_health)(session, [record])
+
+
+# -- transactions and values -----------------------------------------------------------------------
+
+
+def test_a_new_store_is_empty(store):
+    assert store.machines() == {}
+    empty = [store.events, store.clips, store.diagnoses, store.assessments, store.cases]
+    assert [ask() for ask in (*empty, store.groups, store.models, store.nodes)] == [[]] * 8
+    assert store.event("x") is store.clip("x") is store.case("x") is None
+    assert store.commissioning_clip("a/m1") is None
+    assert store.champion("a", "pump") is store.champion_bytes("a", "pump") is None
+    assert store.totals() == {"seen": 0, "processed": 0, "lost": 0, "raw_bytes": 0}
+    assert store.received() == ({}, 0)
+    assert store.heard_until() == store.case_events() == {}
+    assert store.unsettled() == set()
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(store, opened):
+    kept(store, event(1.0))
+
+    def half() -> None:
+        with store.transaction() as session:
+            ingest.keep_events(session, [event(2.0), event(1.0, revision=5)])
+            ingest.keep_offsets(session, {"t": 9})
+            session.flush()
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        half()
+    for view in (store, opened()):
+        assert [(e.t_onset_ns, e.revision) for e in view.events()] == [(S, 0)]
+        with view.transaction() as session:
+            assert ingest.offsets(session) == {}
+
+
+def test_what_was_committed_is_there_for_another_process(store, opened):
+    kept(store, event(1.0), clip(2.0, reason="commissioning"), heartbeat(3.0))
+    other = opened()
+    assert [e.thing for e in other.events()] == [event(1.0).id.thing]
+    assert other.commissioning_clip("a/m1") == clip(2.0).id.thing
+    kept(other, event(2.0))
+    assert len(store.events()) == 2
+
+
+def test_rows_come_back_detached_and_whole(store):
+    kept(store, event(1.0))
+    (row,) = store.events()
+    store.close()
+    assert (row.path, row.contributions, row.causes) == (
+        "a/m1",
+        [["kurtosis", 6.5]],
+        ["forest_fast"],
+    )
+
+
+def test_the_numbers_of_the_trade_survive(store):
+    far = 2**62 - 1
+    big = replace(event(1.0), t_last_ns=far, t_decided_ns=far, score=0.1 + 0.2, p_value=1e-300)
+    wide = replace(heartbeat(1.0), detail={"grad": "°C", "lag_s": math.nan, "deep": [{"x": [1]}]})
+    kept(store, big, replace(wide, raw_bytes=2**53 - 1))
+    (row,) = store.events()
+    assert (row.t_last_ns, row.score, row.p_value) == (far, 0.1 + 0.2, 1e-300)
+    assert row.velocity_rms_mm_s is None
+    (node,) = store.nodes()
+    assert node.detail == {"grad": "°C", "lag_s": None, "deep": [{"x": [1]}]}
+    assert store.totals()["raw_bytes"] == 2**53 - 1
+
+
+def test_finite_knows_every_container():
+    given_value = {"a": (1.5, math.inf), 2: np.array([np.nan, 3]), "b": [np.float32(0.5), "x"]}
+    assert finite(given_value) == {"a": [1.5, None], "2": [None, 3.0], "b": [0.5, "x"]}
+
+
+def test_upsert_inserts_what_is_new_and_overwrites_what_is_not(store):
+    def offsets(*pairs) -> dict:
+        with store.transaction() as session:
+            upsert(session, OffsetRow, [{"topic": t, "offset": o} for t, o in pairs])
+        with store.transaction() as session:
+            return ingest.offsets(session)
+
+    assert offsets() == {}
+    assert offsets(("a", 1), ("b", 2)) == {"a": 1, "b": 2}
+    assert offsets(("b", 5), ("c", 2**40)) == {"a": 1, "b": 5, "c": 2**40}
+    assert offsets(*((f"t{i}", i) for i in range(2000)))["t1999"] == 1999
+
+
+def test_upsert_of_rows_that_are_all_key_adds_each_once(store):
+    pairs = [{"case": "c", "event": e} for e in ("x", "y", "x")]
+    for _ in range(2):
+        with store.transaction() as session:
+            upsert(session, CaseEventRow, pairs)
+    assert store.case_events() == {"c": ["x", "y"]}
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_damaged_file(store):
+    with pytest.raises(IntegrityError), store.transaction() as session:
+        session.add(OffsetRow(topic="a"))
+
+
+# -- the register ----------------------------------------------------------------------------------
+
+
+def test_the_register_comes_back_and_is_replaced_as_a_whole(store, opened):
+    register = parse_register(REGISTER, "assets.csv")
+    store.put_register(register)
+    for view in (store, opened()):
+        assert view.machines() == {m.path: m for m in register}
+        assert list(view.classes()) == [("a", "motor")]
+        assert [m.path for m in view.classes()["a", "motor"]] == ["a/m1", "a/m2"]
+    kept(store, event(1.0))
+    only = "\n".join(line for line in REGISTER.splitlines() if ",m1," not in line)
+    store.put_register(parse_register(only, "assets.csv"))
+    assert list(store.machines()) == list(opened().machines()) == ["a/m2"]
+    assert [e.path for e in store.events()] == ["a/m1"]
+    with store.transaction() as session:
+        assert [p.channel for p in session.query(PointRow)] == ["de-h", "de-v"]
+        assert [m.path for m in session.query(MachineRow)] == ["a/m2"]
+
+
+# -- events, clips and nodes -----------------------------------------------------------------------
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=4))
+def test_an_event_is_its_highest_revision_in_whatever_order_they_come(store, order, again):
+    """Revisions 0 to 3 grow, 4 clears it; each but the first and last says when it grew."""
+    made = [
+        replace(
+            event(10.0, 3.0 + i, revision=i, cleared=i == 4, severity=Severity(min(i, 3))),
+            t_decided_ns=(11 + i) * S,
+        )
+        for i in range(5)
+    ]
+    with store.transaction() as session:
+        session.query(EventRow).delete()
+    for i in (*order, *again):
+        kept(store, made[i])
+    (row,) = store.events()
+    assert (row.revision, row.severity, row.t_last_ns) == (4, 3, 17 * S)
+    assert row.t_clear_ns == 18 * S
+    assert row.t_detected_ns == 11 * S
+    assert row.grown_ns == [12 * S, 13 * S, 14 * S]
+
+
+def test_events_are_asked_for_by_site_and_machine_in_the_order_of_time(store):
+    places = [("a", "m1", 30.0), ("a", "m2", 10.0), ("b", "m1", 20.0), ("a", "m1", 5.0)]
+    kept(store, *(event(t, site=s, machine=m) for s, m, t in places))
+
+    def found(*arguments, **options):
+        return [(e.path, e.t_onset_ns // S) for e in store.events(*arguments, **options)]
+
+    assert found() == [("a/m1", 5), ("a/m2", 10), ("b/m1", 20), ("a/m1", 30)]
+    assert found(site="a") == [("a/m1", 5), ("a/m2", 10), ("a/m1", 30)]
+    assert found(["a/m1"]) == [("a/m1", 5), ("a/m1", 30)]
+    assert found(["a/m1", "b/m1"], site="b") == [("b/m1", 20)]
+    assert found([]) == []
+
+
+def test_an_event_that_stands_keeps_its_machine_unsettled(store):
+    kept(store, event(1.0, machine="m1", cleared=True), event(1.0, machine="m2"))
+    kept(store, event(5.0, site="b", sensor_fault=Fault.BIAS))
+    assert store.unsettled() == {"a/m2", "b/m1"}
+    assert store.event(event(5.0, site="b").id.thing).sensor_fault == "bias"
+
+
+def test_clips_are_indexed_once_and_asked_for_by_machine_event_and_state(store):
+    kept(store, clip(3.0, of="e1"), clip(1.0), clip(2.0, machine="m2"), clip(1.0, reason="daily"))
+    assert [(c.path, c.t0_ns // S) for c in store.clips()] == [
+        ("a/m1", 1),
+        ("a/m2", 2),
+        ("a/m1", 3),
+    ]
+    assert [c.reason for c in store.clips("a/m1")] == ["event", "event"]
+    (found,) = store.clips(event="e1")
+    assert (found.t0_ns, found.t_end_ns, found.rpm) == (3 * S, 4 * S, 1500.0)
+    with store.transaction() as session:
+        session.get(type(found), found.thing).diagnosed = True
+    assert [c.t0_ns // S for c in store.clips("a/m1", undiagnosed=True)] == [1]
+
+
+def test_the_first_commissioning_clip_stays_the_reference(store):
+    kept(store, clip(5.0), clip(7.0, reason="commissioning"))
+    kept(store, clip(6.0, reason="commissioning"), clip(9.0, reason="commissioning", machine="m2"))
+    assert store.commissioning_clip("a/m1") == clip(7.0).id.thing
+    assert store.commissioning_clip("a/m2") == clip(9.0, machine="m2").id.thing
+
+
+def test_a_node_is_its_newest_heartbeat_and_totals_run_over_its_epochs(store):
+    kept(store, heartbeat(5.0, 500), heartbeat(9.0, 900), heartbeat(7.0, 700))
+    kept(store, heartbeat(20.0, 50, epoch=8), heartbeat(8.0, 80, machine="m2"))
+    assert [(n.path, n.stream_epoch, n.seen) for n in store.nodes()] == [
+        ("a/m1", 8, 50),
+        ("a/m2", 7, 80),
+    ]
+    assert store.totals() == {"seen": 1030, "processed": 1030, "lost": 0, "raw_bytes": 2060}
+    assert store.heard_until() == {"a/m1": 20 * S, "a/m2": 8 * S}
+
+
+def test_a_gap_is_no_heartbeat(store):
+    gap = replace(heartbeat(50.0, 1), content="gap", detail={"reason": "no disk"})
+    assert isinstance(gap, Health)
+    kept(store, gap, gap)
+    assert store.nodes() == []
+
+
+# -- cases and models ------------------------------------------------------------------------------
+
+
+def test_cases_come_the_most_severe_first_then_the_oldest(store):
+    with store.transaction() as session:
+        for name, severity, onset in [("w", 1, 1), ("d", 4, 9), ("a2", 3, 8), ("a1", 3, 2)]:
+            session.add(case_row(name, severity=severity, t_onset_ns=onset))
+    assert [c.id for c in store.cases()] == ["d", "a1", "a2", "w"]
+    assert [c.id for c in store.cases(["b/m1"])] == []
+    assert store.case("d").path == "a/m1"
+
+
+def test_the_champion_is_the_newest_model_of_its_site_and_class(store):
+    for site, kind, version, created in [
+        ("a", "pump", "v2", 20),
+        ("a", "pump", "v1", 10),
+        ("a", "fan", "v9", 90),
+        ("b", "pump", "v5", 50),
+    ]:
+        store.put_model(model_row(site, kind, version, created))
+    store.put_model(model_row("a", "pump", "v2", 20, bytes=7))
+    assert [(m.version, m.bytes) for m in store.models("a", "pump")] == [("v1", 100), ("v2", 7)]
+    assert [m.version for m in store.models()] == ["v1", "v2", "v5", "v9"]
+    assert store.champion("a", "pump").version == "v2"
+    file = store.home / "bundles" / store.champion("a", "fan").file
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"bundle")
+    assert store.champion_bytes("a", "fan") == b"bundle"
