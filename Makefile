@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
+PEERS  := .venv-bench
 LOCKS  := requirements/uv.txt requirements/lock.txt
 export OMP_NUM_THREADS ?= 1
 
@@ -46,8 +47,15 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure against named peers: make bench NAME=fft
-	$(BIN)/vibro bench $(NAME) $(ARGS)
+bench: $(PEERS)/.setup-done ## measure against named peers: make bench NAME=fft
+	$(PEERS)/bin/vibro bench $(NAME) $(ARGS)
+
+# The peers have an environment of their own: one of them changes what numba compiles.
+$(PEERS)/.setup-done: $(STAMP) requirements/bench.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/bench.txt
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
 
 services: setup ## real services for the tests: none is needed with the embedded defaults
 	@echo "the embedded defaults need no service"
@@ -56,8 +64,10 @@ lock: setup ## renew the locked requirements from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  requirements/uv.in -o requirements/uv.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras pyproject.toml -o requirements/lock.txt
+	  $(addprefix --extra ,edge cloud dashboards dev) pyproject.toml -o requirements/lock.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  $(addprefix --extra ,edge cloud dashboards dev bench) -c requirements/lock.txt pyproject.toml -o requirements/bench.txt
 
 clean: ## remove everything that setup, tests and demo made here
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist .coverage htmlcov
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

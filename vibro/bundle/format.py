@@ -20,6 +20,7 @@ from vibro.bundle.check import check_bundle
 from vibro.bundle.model import Bundle, Geometry, PathModel, Scaling
 from vibro.errors import BadInputError
 from vibro.forest import FlatForest, Tail
+from vibro.forest.flat import left_children
 
 MAGIC = b"VIBRO\x00B1"
 FORMAT = 1
@@ -49,7 +50,10 @@ def encode(bundle: Bundle) -> bytes:
 
 def _write_path(name: str, model: PathModel, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     f = model.forest
-    for key in ("feature", "threshold", "left", "length", "roots"):
+    if not np.array_equal(f.left, left_children(f.threshold, f.roots)):
+        raise ValueError(f"the {name} forest does not stand breadth first")
+    # Where children stand follows from which nodes are leaves.
+    for key in ("feature", "threshold", "length", "roots"):
         arrays[f"{name}.forest.{key}"] = getattr(f, key)
     arrays[f"{name}.mean"], arrays[f"{name}.matrix"] = model.geometry.mean, model.geometry.matrix
     for key, tail in (("score", model.score_tail), ("radius", model.radius_tail)):
@@ -138,12 +142,17 @@ def _bundle(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Bundle
 
 
 def _path(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> PathModel:
+    threshold, roots = arrays[f"{name}.forest.threshold"], arrays[f"{name}.forest.roots"]
+    try:
+        left = left_children(threshold, roots)
+    except (ValueError, IndexError) as error:
+        raise BadInputError(f"bundle: the {name} forest is no forest: {error}") from None
     forest = FlatForest(
         feature=arrays[f"{name}.forest.feature"],
-        threshold=arrays[f"{name}.forest.threshold"],
-        left=arrays[f"{name}.forest.left"],
+        threshold=threshold,
+        left=left,
         length=arrays[f"{name}.forest.length"],
-        roots=arrays[f"{name}.forest.roots"],
+        roots=roots,
         depth=int(facts["depth"]),
         features=int(facts["features"]),
         normaliser=float(facts["normaliser"]),

@@ -126,7 +126,7 @@ def _judge(
 ) -> None:
     """Standardise, whiten (`Geometry.codes`), score and calibrate one window of every channel."""
     n = mean.shape[0]
-    feature, threshold, left, length, roots, depth, normaliser = forest
+    words, floats, length, roots, depth, normaliser = forest
     scores[:] = np.nan
     p[:] = np.nan
     for k in range(known.shape[0]):
@@ -140,7 +140,7 @@ def _judge(
         for m in range(n):
             squares += np.float64(codes[m]) * np.float64(codes[m])
         codes[n] = np.sqrt(squares / n)
-        total = total_length(codes, feature, threshold, left, length, roots, depth)
+        total = total_length(codes, words, floats, length, roots, depth)
         scores[i] = as_score(total, normaliser)
         by_score = tail_p(np.float64(scores[i]), *score_tail)
         by_radius = tail_p(np.float64(codes[n]), *radius_tail)

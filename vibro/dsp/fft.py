@@ -272,6 +272,13 @@ def rfft(x, plan, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
+def rfft_rows(x, plan, out):  # type: ignore[no-untyped-def]
+    """Do what `rfft` does to every row of ``x``, shape (rows, n), into ``out[row]``."""
+    for row in range(x.shape[0]):
+        real_fft(x[row], plan, out[row])
+
+
+@njit(**KERNEL)
 def cfft(x, plan, out):  # type: ignore[no-untyped-def]
     """Complex FFT, unnormalised; ``x`` and ``out`` interleaved float32 of shape (2 N,)."""
     n = 1 << len(plan.size)

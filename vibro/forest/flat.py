@@ -8,12 +8,15 @@ leaf. F. T. Liu, K. M. Ting & Z.-H. Zhou, "Isolation Forest", ICDM 2008.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 EULER_GAMMA = 0.5772156649015329
+MOST_NODES = 32767
+"""Most nodes of a tree: a child is found by 15 bits from its root."""
 
 
 def average_path(n: NDArray[Any] | float) -> NDArray[np.float64]:
@@ -24,9 +27,9 @@ def average_path(n: NDArray[Any] | float) -> NDArray[np.float64]:
     return np.asarray(np.where(n <= 1.0, 0.0, np.where(n == 2.0, 1.0, c)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FlatForest:
-    """Flat arrays of a forest.
+    """Flat arrays of a forest, trees one after the other, each breadth first.
 
     Attributes
     ----------
@@ -56,18 +59,58 @@ class FlatForest:
     features: int
     normaliser: float
 
-    @property
+    @cached_property
     def arrays(self) -> tuple[Any, ...]:
-        """What the kernels take of it, in their order."""
+        """What the kernels take of it: nodes (twice), length, roots, depth, normaliser.
+
+        A node is two words of 32 bits that lie together: its threshold, and its feature with its
+        left child's distance from the root above it. They are handed over twice, as integers and
+        as floats, over the same memory.
+        """
+        sizes = np.diff(np.append(self.roots, self.left.size))
+        from_root = self.left - np.repeat(self.roots, sizes)
+        nodes = np.empty((self.left.size, 2), np.int32)
+        nodes[:, 0] = self.threshold.view(np.int32)
+        nodes[:, 1] = from_root << 16 | self.feature
+        words = nodes.ravel()
         return (
-            self.feature,
-            self.threshold,
-            self.left,
+            words,
+            words.view(np.float32),
             self.length,
             self.roots,
             self.depth,
             self.normaliser,
         )
+
+
+def left_children(threshold: NDArray[np.float32], roots: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Left child of every node of trees that stand breadth first, a leaf's own index.
+
+    Parameters
+    ----------
+    threshold : ndarray, float32, shape (nodes,)
+        +inf in a leaf.
+    roots : ndarray, int32, shape (trees,)
+        Rising from 0.
+
+    Raises
+    ------
+    ValueError
+        If the nodes between two roots are not one whole tree.
+    """
+    inner = threshold < np.inf
+    ends = np.append(roots, threshold.size)
+    sizes = np.diff(ends)
+    if ends[0] != 0 or (sizes < 1).any() or (sizes > MOST_NODES).any():
+        raise ValueError(f"roots do not rise from 0 in steps of 1 to {MOST_NODES} nodes")
+    # The k-th inner node of a tree has children 2k + 1 and 2k + 2 from its root.
+    before = np.cumsum(inner) - inner
+    rank = before - np.repeat(before[roots], sizes)
+    left = np.where(inner, np.repeat(roots, sizes) + 2 * rank + 1, np.arange(threshold.size))
+    children = 2 * np.add.reduceat(inner.astype(np.int64), roots)
+    if (children != sizes - 1).any():
+        raise ValueError("the nodes between two roots are not one whole tree")
+    return np.asarray(left, np.int32)
 
 
 def from_estimator(model: Any) -> FlatForest:

@@ -11,27 +11,35 @@ from numpy.typing import NDArray
 from vibro.forest.flat import FlatForest
 
 
+@njit(error_model="numpy", forceinline=True)
+def _step(row, words, floats, root, at):  # type: ignore[no-untyped-def] # scalars
+    """Go from a node to its child; NaN goes to the left."""
+    word = words[2 * at + 1]
+    return root + (word >> 16) + np.int32(row[word & 0xFFFF] > floats[2 * at])
+
+
 @njit(error_model="numpy")
-def total_length(
-    row: Any, feature: Any, threshold: Any, left: Any, length: Any, roots: Any, depth: int
-) -> float:
+def total_length(row: Any, words: Any, floats: Any, length: Any, roots: Any, depth: int) -> float:
     """Sum over trees of the path lengths of one row; NaN goes to the left child everywhere."""
     trees = roots.shape[0]
-    paired = trees - trees % 4
+    together = trees - trees % 8
     total = 0.0
-    # Four independent walks hide each other's memory latency.
-    for t in range(0, paired, 4):
-        a, b, c, d = roots[t], roots[t + 1], roots[t + 2], roots[t + 3]
+    # Eight independent walks hide each other's memory latency.
+    for t in range(0, together, 8):
+        r0, r1, r2, r3 = roots[t], roots[t + 1], roots[t + 2], roots[t + 3]
+        r4, r5, r6, r7 = roots[t + 4], roots[t + 5], roots[t + 6], roots[t + 7]
+        a, b, c, d, e, f, g, h = r0, r1, r2, r3, r4, r5, r6, r7
         for _ in range(depth):
-            a = left[a] + np.int32(row[feature[a]] > threshold[a])
-            b = left[b] + np.int32(row[feature[b]] > threshold[b])
-            c = left[c] + np.int32(row[feature[c]] > threshold[c])
-            d = left[d] + np.int32(row[feature[d]] > threshold[d])
-        total += length[a] + length[b] + length[c] + length[d]
-    for t in range(paired, trees):
+            a, b = _step(row, words, floats, r0, a), _step(row, words, floats, r1, b)
+            c, d = _step(row, words, floats, r2, c), _step(row, words, floats, r3, d)
+            e, f = _step(row, words, floats, r4, e), _step(row, words, floats, r5, f)
+            g, h = _step(row, words, floats, r6, g), _step(row, words, floats, r7, h)
+        total += (length[a] + length[b]) + (length[c] + length[d])
+        total += (length[e] + length[f]) + (length[g] + length[h])
+    for t in range(together, trees):
         a = roots[t]
         for _ in range(depth):
-            a = left[a] + np.int32(row[feature[a]] > threshold[a])
+            a = _step(row, words, floats, roots[t], a)
         total += length[a]
     return total
 
@@ -44,9 +52,9 @@ def as_score(total: float, normaliser: float) -> np.float32:
 
 @njit(cache=True, error_model="numpy")
 def _lengths(rows: Any, forest: Any, totals: Any, scores: Any) -> None:
-    feature, threshold, left, length, roots, depth, normaliser = forest
+    words, floats, length, roots, depth, normaliser = forest
     for i in range(rows.shape[0]):
-        totals[i] = total_length(rows[i], feature, threshold, left, length, roots, depth)
+        totals[i] = total_length(rows[i], words, floats, length, roots, depth)
         scores[i] = as_score(totals[i], normaliser)
 
 

@@ -171,6 +171,20 @@ def spoilt_forest(**arrays):
     return altered(forest=replace(bundle().long.forest, **arrays))
 
 
+def with_forest(**changed) -> bytes:
+    """The good bundle's bytes with other arrays for the long forest, whatever they are."""
+    manifest, raw = taken_apart()
+    table, parts, at = [], [], 0
+    for name, dtype, shape in manifest["arrays"]:
+        array = np.frombuffer(raw, dtype, int(np.prod(shape)), at).reshape(shape)
+        at += array.nbytes
+        if name.startswith("long.forest."):
+            array = changed.get(name.rsplit(".", 1)[1], array)
+        table.append([name, array.dtype.name, list(array.shape)])
+        parts.append(array.tobytes())
+    return forged(manifest | {"arrays": table}, b"".join(parts))
+
+
 def put(array, at, value):
     array = array.copy()
     array[at] = value
@@ -178,22 +192,26 @@ def put(array, at, value):
 
 
 F = bundle().long.forest
+NODE_ARRAYS = ("feature", "threshold", "length")
 G = bundle().long.geometry
 T = bundle().long.score_tail
 S = next(iter(bundle().long.scaling.values()))
 MISFITS = {
-    "left beyond the end": spoilt_forest(left=put(F.left, 3, F.left.size)),
-    "left's neighbour beyond the end": spoilt_forest(left=put(F.left, 0, F.left.size - 1)),
-    "left before the start": spoilt_forest(left=put(F.left, 3, -1)),
-    "root beyond the end": spoilt_forest(roots=put(F.roots, 1, F.left.size)),
-    "root before the start": spoilt_forest(roots=put(F.roots, 1, -1)),
-    "a leaf that lets through": spoilt_forest(threshold=put(F.threshold, -1, 1.0)),
-    "a feature too many": spoilt_forest(feature=put(F.feature, 0, F.features)),
-    "a negative feature": spoilt_forest(feature=put(F.feature, 0, -1)),
-    "arrays of two lengths": spoilt_forest(length=F.length[:-1]),
-    "no nodes": spoilt_forest(roots=F.roots[:0]),
-    "thresholds in float64": spoilt_forest(threshold=F.threshold.astype(np.float64)),
-    "a matrix for a vector": spoilt_forest(left=F.left.reshape(5, -1)),
+    "a tree cut short": with_forest(**{k: getattr(F, k)[:-2] for k in NODE_ARRAYS}),
+    "a tree too many": with_forest(roots=np.append(F.roots, F.left.size - 1).astype(np.int32)),
+    "root beyond the end": with_forest(roots=put(F.roots, 4, F.left.size)),
+    "root before the start": with_forest(roots=put(F.roots, 1, -1)),
+    "roots that fall": with_forest(roots=F.roots[::-1].copy()),
+    "roots in the middle of trees": with_forest(roots=put(F.roots, 1, 7)),
+    "a first root that is not the first node": with_forest(roots=put(F.roots, 0, 1)),
+    "a leaf that lets through": with_forest(threshold=put(F.threshold, -1, 1.0)),
+    "a threshold of NaN": with_forest(threshold=put(F.threshold, 0, np.nan)),
+    "a feature too many": with_forest(feature=put(F.feature, 0, F.features)),
+    "a negative feature": with_forest(feature=put(F.feature, 0, -1)),
+    "arrays of two lengths": with_forest(length=F.length[:-1]),
+    "no nodes": with_forest(roots=F.roots[:0]),
+    "thresholds in float64": with_forest(threshold=F.threshold.astype(np.float64)),
+    "a matrix for a vector": with_forest(feature=F.feature.reshape(5, -1)),
     "no depth": spoilt_forest(depth=0),
     "too deep": spoilt_forest(depth=65),
     "normaliser 0": spoilt_forest(normaliser=0.0),
@@ -223,7 +241,15 @@ MISFITS = {
 @pytest.mark.parametrize("what", MISFITS)
 def test_parts_that_do_not_fit_each_other_are_refused(what):
     """Whatever the digest says: kernels walk these arrays without looking."""
-    assert "the long " in refused(encode(MISFITS[what]))
+    content = MISFITS[what]
+    assert "the long " in refused(content if isinstance(content, bytes) else encode(content))
+
+
+def test_a_forest_whose_children_stand_elsewhere_is_not_written():
+    """Its children would not come back: the format keeps only which nodes are leaves."""
+    for left in (put(F.left, 0, 3), put(F.left, 3, F.left.size)):
+        with pytest.raises(ValueError, match="the long forest does not stand breadth first"):
+            encode(spoilt_forest(left=left))
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
