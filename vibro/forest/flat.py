@@ -104,8 +104,8 @@ def left_children(threshold: NDArray[np.float32], roots: NDArray[np.int32]) -> N
     if ends[0] != 0 or (sizes < 1).any() or (sizes > MOST_NODES).any():
         raise ValueError(f"roots do not rise from 0 in steps of 1 to {MOST_NODES} nodes")
     # The k-th inner node of a tree has children 2k + 1 and 2k + 2 from its root.
-    before = np.cumsum(inner) - inner
-    rank = before - np.repeat(before[roots], sizes)
+    before: NDArray[np.int64] = np.cumsum(inner) - inner
+    rank: NDArray[np.int64] = before - np.repeat(before[roots], sizes)
     left = np.where(inner, np.repeat(roots, sizes) + 2 * rank + 1, np.arange(threshold.size))
     children = 2 * np.add.reduceat(inner.astype(np.int64), roots)
     if (children != sizes - 1).any():
