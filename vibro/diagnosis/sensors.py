@@ -81,19 +81,21 @@ def _flat(x: Floats) -> _Found | None:
 
 
 def _clipped(x: Floats) -> _Found | None:
-    """Samples heaped at the very top, with far fewer in the nine times as much just below it.
+    """Samples heaped at an end of the range, with far fewer in the nine times as much before it.
 
     A sine has fewer than half as many there, whatever its converter's step.
     """
-    size, step = np.abs(x), _step(x)
-    top = float(size.max())
-    width = max(1e-3 * top, step / 2.0)
-    at_top = int((size > top - width).sum())
-    below = int((size > top - 10.0 * width).sum()) - at_top
-    heaped = at_top >= max(LEAST_CLIPPED, CLIPPED_SHARE * x.size, HEAP * below)
-    if not heaped or float(x.std()) <= LIVELY_STEPS * step:
-        return None
-    return Fault.CLIPPING, 0.95, f"{at_top / x.size:.1%} of the samples stand at the highest value"
+    step = _step(x)
+    width = max(5e-4 * float(x.max() - x.min()), step / 2.0)
+    for side in (x, -x):
+        top = float(side.max())
+        at_top = int((side > top - width).sum())
+        before = int((side > top - 10.0 * width).sum()) - at_top
+        heaped = at_top >= max(LEAST_CLIPPED, CLIPPED_SHARE / 2.0 * x.size, HEAP * before)
+        if heaped and float(x.std()) > LIVELY_STEPS * step:
+            note = f"{at_top / x.size:.1%} of the samples stand at an end of the range"
+            return Fault.CLIPPING, 0.95, note
+    return None
 
 
 def _dropped_out(x: Floats) -> _Found | None:
