@@ -89,6 +89,11 @@ def _source_mistakes(folder: Path, source: Any) -> list[str]:
     mistakes = []
     if source.pace == "clock" and not source.clock:
         mistakes.append("source.clock is empty: pace = 'clock' needs the plant clock's file")
+    if source.kind == "simulator" and source.duration_s - source.commissioning_s < 1.0:
+        mistakes.append(
+            f"source.commissioning_s = {source.commissioning_s:g} s must end at least 1 s before "
+            f"duration_s = {source.duration_s:g} s"
+        )
     if source.kind == "replay":
         if not source.files:
             mistakes.append("source.files is empty: name at least one recording to replay")

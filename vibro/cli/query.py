@@ -52,12 +52,12 @@ def command(expression: str, home: Path, as_json: bool) -> None:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
     if not rows:
         click.echo("no case matches")
         return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("machine", "class", "severity", "fault", "p", "state", "onset (UTC)", "events"):
         right = name in ("p", "events")

@@ -76,7 +76,7 @@ def command(
     stand out of the noise, and what the same search finds at decoy frequencies.
 
     \b
-        vibro analyze 130at6_0.mat --rate 12000 --rpm 1796 --bearing 6205 --figures out
+        vibro analyze fan.mat --rate 12000 --rpm 1796 --bearing 6205 --figures out
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
     from vibro.cli.analyze.figures import draw_all  # noqa: PLC0415
     from vibro.cli.analyze.judging import Options, judge  # noqa: PLC0415
