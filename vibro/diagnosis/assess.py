@@ -144,7 +144,8 @@ def _running(rows: Floats, rate_hz: float) -> Floats:
     if edges.size == 0 or blocks.shape[1] - (edges[1::2] - edges[::2]).sum() < 2:
         return rows
     k = int((edges[1::2] - edges[::2]).argmax())
-    return rows[:, edges[2 * k] * block : edges[2 * k + 1] * block]
+    longest = rows[:, edges[2 * k] * block : edges[2 * k + 1] * block]
+    return longest if longest.shape[1] >= LEAST_SAMPLES else rows
 
 
 def _too_short(samples: int) -> Assessment:

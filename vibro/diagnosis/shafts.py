@@ -124,8 +124,12 @@ def order_evidence(c: Measured, order: float, rpm: float) -> Evidence:
 
 
 def _over_floor_db(spectrum: Spectrum, f: float, amplitude: float) -> float:
+    """Height of a line over the median around it; 0 beyond what the spectrum reaches."""
     k, half = round(f / spectrum.resolution_hz), max(10, round(5.0 / spectrum.resolution_hz))
-    floor = float(np.median(np.abs(spectrum.lines[max(k - half, 1) : k + half])))
+    around = np.abs(spectrum.lines[max(k - half, 1) : k + half])
+    if k >= spectrum.lines.size or around.size == 0:
+        return 0.0
+    floor = float(np.median(around))
     return 20.0 * math.log10(max(amplitude, 1e-12) / max(floor, 1e-12))
 
 

@@ -148,3 +148,17 @@ def test_a_bearing_fault_does_not_hide_imbalance_nor_the_other_way_round():
     x[0] += damaged("bearing_outer", 3, size=8.0) - healthy(3)
     faults, _ = named(x)
     assert set(faults) == {Fault.IMBALANCE, Fault.BEARING_OUTER}
+
+
+@pytest.mark.filterwarnings("error")
+def test_orders_beyond_what_a_slow_recording_reaches_count_for_nothing():
+    """At 60 Hz 1x of 1480 rpm lies just below the top, its decoys and harmonics above it."""
+    rate, seconds = 60.0, 30.0
+    t = np.arange(round(rate * seconds)) / rate
+    hz = RPM / 60
+    x = np.array([np.cos(2 * np.pi * hz * t), np.sin(2 * np.pi * hz * t)]) * 1.5
+    x += 0.05 * np.random.default_rng(1).standard_normal(x.shape)
+    found = assess(x, rate, RPM, [H, V], iso=LIMITS)
+    assert [d.fault for d in found.diagnoses] == [Fault.IMBALANCE]
+    for line in found.diagnoses[0].evidence:
+        assert np.isfinite([line.snr_db, line.decoy_snr_db]).all()
