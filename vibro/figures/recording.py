@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from vibro.assets import Point
 from vibro.diagnosis.bearings import LINE_NAMES, families_hz
 from vibro.diagnosis.envelope import EnvelopeSpectrum, best_band, envelope_spectra
-from vibro.diagnosis.spectrum import ISO_LOW_HZ, ISO_LOW_SLOW_HZ, SLOW_RPM, spectrum_of
+from vibro.diagnosis.spectrum import (
+    ISO_LOW_HZ,
+    ISO_LOW_SLOW_HZ,
+    SLOW_RPM,
+    resolved,
+    spectrum_of,
+)
 from vibro.faults import Fault
 from vibro.records import Diagnosis
 
@@ -38,7 +44,7 @@ class Story:
     title : str
     x : ndarray, shape (n,), m/s2
     rate_hz, rpm : float
-        ``rpm`` NaN when not known: then nothing is marked.
+        Where ``rpm`` is NaN, or too slow for the recording to hold enough turns, nothing is marked.
     point : Point
     diagnosis : Diagnosis or None
         The best one of this channel.
@@ -55,6 +61,18 @@ class Story:
     def shaft_hz(self) -> float:
         """Speed of this point's shaft in Hz; NaN when not known."""
         return self.point.shaft_ratio * self.rpm / 60.0
+
+    @property
+    def known(self) -> bool:
+        """Whether the speed is known and the recording resolves the shaft's lines."""
+        hz = self.shaft_hz
+        return math.isfinite(hz) and resolved(hz, self.x.size / self.rate_hz)
+
+    @property
+    def families_hz(self) -> dict[str, float]:
+        """Names and frequencies of the bearing's families; none where the speed is not known."""
+        found = families_hz(self.point.lines, self.rpm / 60.0) if self.known else {}
+        return {LINE_NAMES[fault]: hz for fault, hz in found.items()}
 
     @property
     def line(self) -> tuple[str, float, float] | None:
@@ -98,8 +116,7 @@ def _envelope_of(story: Story) -> EnvelopeSpectrum:
     if line is not None and line[0] in LINE_NAMES.values():
         wanted = [line[2]]
     else:
-        known = story.rpm > 0
-        wanted = [*families_hz(story.point.lines, story.rpm / 60.0).values()] if known else []
+        wanted = list(story.families_hz.values())
     return best_band(envelope_spectra(x, story.rate_hz), wanted)
 
 
@@ -108,10 +125,11 @@ def _title(axes: Axes, text: str) -> None:
 
 
 def _waveform(axes: Axes, story: Story) -> None:
-    """The whole recording behind, and a few periods of the defect (or turns) in front."""
+    """A few periods of the defect (or turns of the shaft) around the highest peak."""
     n = story.x.size
     line, bearing = story.line, set(LINE_NAMES.values())
-    base_hz = line[2] if line is not None and line[0] in bearing else story.shaft_hz
+    shaft_hz = story.shaft_hz if story.known else 0.0
+    base_hz = line[2] if line is not None and line[0] in bearing else shaft_hz
     shown_s = PERIODS_SHOWN / base_hz if base_hz > 0 else 0.1
     width = min(n, max(round(shown_s * story.rate_hz), 64))
     centre = int(np.abs(story.x - story.x.mean()).argmax())
@@ -134,12 +152,9 @@ def _waveform(axes: Axes, story: Story) -> None:
 
 def _envelope(axes: Axes, story: Story, spectrum: EnvelopeSpectrum) -> None:
     hz = np.arange(spectrum.depth.size) * spectrum.resolution_hz
-    known = story.rpm > 0
-    families = families_hz(story.point.lines, story.rpm / 60.0) if known else {}
-    line = story.line
-    named = {LINE_NAMES[f]: f_hz for f, f_hz in families.items()}
+    line, named = story.line, story.families_hz
     found = line if line is not None and line[0] in named else None
-    base = found[2] if found else max(families.values(), default=250.0)
+    base = found[2] if found else max(named.values(), default=250.0)
     top = min(spectrum.top_hz, (HARMONICS + 0.5) * base if found else 3.3 * base)
     keep = (hz > 0.5 * spectrum.resolution_hz) & (hz <= top)
     axes.plot(hz[keep], 100.0 * spectrum.depth[keep], color=INK, lw=0.9)
@@ -150,7 +165,7 @@ def _envelope(axes: Axes, story: Story, spectrum: EnvelopeSpectrum) -> None:
         if found[0] == LINE_NAMES[Fault.BEARING_INNER]:
             _sidebands(axes, found[2], story.shaft_hz, top)
     labels = [] if found else [(n, f, FAINT) for n, f in named.items()]
-    if known:
+    if story.known:
         labels += [(f"{k}×", k * story.shaft_hz, SHAFT) for k in (1, 2, 3)]
     _labels(axes, [m for m in labels if m[1] <= top], top)
     lo, hi = spectrum.band_hz
@@ -168,7 +183,7 @@ def _comb(
     """Expected places dashed, found lines dotted on their tops, harmonics numbered."""
     name, expected, at = found
     for k in range(1, HARMONICS + 1):
-        if k * at > top:
+        if k * at > 0.97 * top:
             break
         axes.axvline(k * expected, color=FOUND, lw=0.8, ls=(0, (4, 4)), alpha=0.55, zorder=0)
         bin_ = round(k * at / spectrum.resolution_hz)
@@ -224,14 +239,15 @@ def _velocity(axes: Axes, story: Story) -> None:
     mm_s = 1e3 * np.abs(spectrum.lines[keep]) / (np.sqrt(2.0) * 2.0 * np.pi * hz[keep])
     axes.plot(hz[keep], mm_s, color=INK, lw=0.9)
     axes.set_ylim(0.0, 1.25 * float(mm_s.max(initial=1e-6)))
-    if story.rpm > 0:
+    if story.known:
         orders = [(f"{k}×", k * story.shaft_hz, SHAFT) for k in (1, 2, 3, 4)]
         lines = story.point.lines
         others = [("mesh", lines.gear_mesh), ("blades", lines.blade_pass)]
         orders += [(n, o * story.rpm / 60.0, FAINT) for n, o in others if o == o]
-        _labels(axes, [m for m in orders if m[1] <= top], top)
+        _labels(axes, [m for m in orders if low <= m[1] <= top], top)
     velocity, _ = spectrum.broad_band(story.rpm)
-    _title(axes, f"Velocity spectrum ({low:g} to 1000 Hz: {velocity:.3g} mm/s RMS)")
+    reach = min(TOP_VELOCITY_HZ, story.rate_hz / 2.0)
+    _title(axes, f"Velocity spectrum ({low:g} to {reach:g} Hz: {velocity:.3g} mm/s RMS)")
     axes.set_xlabel("Hz", fontsize=9)
     axes.set_ylabel("mm/s RMS", fontsize=9)
 
