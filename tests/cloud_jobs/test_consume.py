@@ -78,6 +78,13 @@ def test_a_new_stream_epoch_counts_its_sequences_afresh(tmp_path, sender):
     fresh._message = 100
     fresh.send(block("mean", "fast", epoch=8))
     assert consumer(tmp_path, sender).poll().repeats == 0
+    assert Store(tmp_path).received() == ({"features": 3}, 0)
+
+
+def test_a_node_that_goes_on_counting_after_a_restart_is_counted_once(tmp_path, sender):
+    sender.send(*[heartbeat(i) for i in range(3)], *[heartbeat(i, epoch=8) for i in range(2)])
+    consumer(tmp_path, sender).poll()
+    assert Store(tmp_path).received() == ({"health": 5}, 0)
 
 
 def test_sequences_that_never_came_are_counted(tmp_path, sender):

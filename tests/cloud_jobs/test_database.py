@@ -16,10 +16,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from cloud_jobs.store import Database, Store, ingest
 from cloud_jobs.store.database import HEAD, _sqlite_settings, upgrade
-from cloud_jobs.store.tables import Base
+from cloud_jobs.store.tables import Base, OffsetRow
 from tests.cloud_jobs.builders import event
 from vibro.errors import BadInputError, VibroError
 
@@ -275,6 +276,11 @@ def test_what_cannot_be_opened_is_one_clear_line(tmp_path):
     (tmp_path / "store.db").mkdir()
     with pytest.raises(VibroError, match=r"^store [^\n]*store\.db: unable to open database file$"):
         Store(tmp_path)
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_damaged_file(tmp_path):
+    with pytest.raises(IntegrityError), Store(tmp_path).transaction() as session:
+        session.add(OffsetRow(topic="a"))
 
 
 def test_a_store_with_no_version_beside_its_tables_is_not_touched(tmp_path):

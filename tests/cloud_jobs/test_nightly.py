@@ -116,13 +116,14 @@ def test_what_an_event_covers_is_not_learned(home, tmp_path):
 
 
 def test_a_window_beside_an_events_margin_is_learned(home):
+    """The margin takes the window that starts with it, and not the one that starts at its end."""
     lake, store = home
-    edge = 1000 + 2 * MARGIN_S
     keep(store, event(1000.0 + MARGIN_S, 0.0, cleared=True))
-    vectors(lake, "m1", 1, start_s=edge)
-    vectors(lake, "m1", 1, start_s=edge - 2)
+    end_s = 1000 + 2 * MARGIN_S
+    for start_s in (998, 1000, end_s - 2, end_s):
+        vectors(lake, "m1", 1, start_s=start_s)
     fast, long = learned(lake, store)["a", "motor"][ChannelPath("a", "m1", "de-h"), "run"]
-    assert (len(fast), len(long)) == (1, 1)
+    assert (len(fast), len(long)) == (2, 2)
 
 
 def test_what_is_not_yet_is_not_learned(home):
