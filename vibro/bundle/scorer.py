@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.bundle.model import Bundle, PathModel
 from vibro.forest.calibrate import tail_p
 from vibro.forest.score import as_score, total_length
+from vibro.jit import njit, only
 from vibro.records import ChannelPath
 
 Floats = NDArray[np.float32]
@@ -109,7 +109,7 @@ class Scorer:
         return tuple((names[j], round(float(deviation[j]), 2)) for j in order)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(variant=only, cache=True, error_model="numpy")
 def _judge(
     values: Any,
     known: Any,

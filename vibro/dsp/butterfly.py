@@ -9,9 +9,9 @@ eighth roots of unity.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from vibro.dsp.flags import INLINE
+from vibro.jit import njit
 
 _SQRT_HALF = np.float32(np.sqrt(0.5))
 

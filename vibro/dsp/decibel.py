@@ -7,9 +7,9 @@ vector's order.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from vibro.dsp.flags import INLINE
+from vibro.jit import njit
 
 _LN2 = np.float32(np.log(2.0))
 _ONE, _TWO = np.float32(1.0), np.float32(2.0)

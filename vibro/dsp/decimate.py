@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from vibro.dsp.flags import CALLED
+from vibro.jit import njit
 
 
 @njit(**CALLED)

@@ -17,12 +17,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.butterfly import radix4, radix8
 from vibro.dsp.flags import INLINE, KERNEL
 from vibro.errors import BadInputError
+from vibro.jit import njit
 
 F32 = NDArray[np.float32]
 _HALF = np.float32(0.5)

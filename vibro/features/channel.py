@@ -7,10 +7,9 @@ columns; the same samples give the same windows however they are cut into calls.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import magnitude, magnitude_bits
@@ -19,6 +18,7 @@ from vibro.dsp.flags import INLINE, KERNEL
 from vibro.features.fast import window_features
 from vibro.features.long import long_window
 from vibro.features.spans import Spans
+from vibro.jit import njit
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -174,7 +174,13 @@ def _decimated(raw, envelope, signal, depth, cursor, grid):  # type: ignore[no-u
         cursor[ENV_BASE] = keep
 
 
-@njit(**KERNEL)
+def _feed_variant(args: tuple[Any, ...]) -> tuple[int, int]:
+    """Lengths that are constants in the code: fast window and envelope."""
+    kit = args[6]
+    return len(kit.plan.size), len(kit.envelope_plan.size)
+
+
+@njit(variant=_feed_variant, **KERNEL)
 def feed(x, cursor, local, buffers, grid, bands, kit, reflex, fast):  # type: ignore[no-untyped-def]
     """Feed every channel's new samples to the reflex and fast paths and to the decimators.
 
@@ -225,7 +231,12 @@ def long_due(cursor: I64, spans: Spans) -> bool:
     return int(min(cursor[SIGNAL], cursor[DEPTH])) >= need
 
 
-@njit(**KERNEL)
+def _long_variant(args: tuple[Any, ...]) -> tuple[int]:
+    """Length that is a constant in the code: the long window."""
+    return (len(args[5].plan.size),)
+
+
+@njit(variant=_long_variant, **KERNEL)
 def take_long(cursor, buffers, half, rpm, lines, kit, out):  # type: ignore[no-untyped-def]
     """Compute the next long window of every channel and drop its first half from the buffers.
 

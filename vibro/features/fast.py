@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import DB, ln, magnitude, magnitude_bits
@@ -18,6 +17,7 @@ from vibro.dsp.fft import ComplexPlan, RealPlan, complex_plan, passes, real_fft,
 from vibro.dsp.flags import INLINE, KERNEL
 from vibro.features.spans import Spans, envelope_support
 from vibro.features.table import BANDS
+from vibro.jit import njit
 
 F32 = NDArray[np.float32]
 _0, _1, _HALF, _QUARTER = np.float32(0), np.float32(1), np.float32(0.5), np.float32(0.25)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from vibro.dsp.decibel import DB, ln
 from vibro.dsp.flags import CALLED, INLINE
+from vibro.jit import njit
 
 _0 = np.float32(0)
 _TINY = np.float32(1e-20)

@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import DB, ln, magnitude, magnitude_bits
@@ -17,6 +16,7 @@ from vibro.features.lines import DECOYS, family_snr, line_power, whiten
 from vibro.features.setup import LineOrders
 from vibro.features.spans import ISO_TOP_HZ, Spans
 from vibro.features.table import ORDERS
+from vibro.jit import njit
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.dsp.flags import KERNEL
+from vibro.jit import njit, only
 
 
-@njit(**KERNEL)
+@njit(variant=only, **KERNEL)
 def _fill(rpm, count, filled, hop, pending, sums, known, blocks):  # type: ignore[no-untyped-def]
     """Spread ``rpm`` over ``count`` samples; close a block's sum whenever a hop is full.
 

@@ -169,7 +169,7 @@ class MachineFeatures:
         """Fill the batch, in pieces that the buffers of the long path can take."""
         block, window, long, at = 0, 0, 0, 0
         while at < x.shape[1]:
-            piece = x[:, at : at + longest_piece(self.spans)]
+            piece = np.ascontiguousarray(x[:, at : at + longest_piece(self.spans)])
             blocks, windows = int(self._cursor[BLOCK]), int(self._cursor[FAST])
             joined = int(self._buffers.reflex_rms[0] == JOINED)
             feed(

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from vibro.jit import njit
 
 TAIL_SHARE = 0.1
 LEAST_P = 1e-30

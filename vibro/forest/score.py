@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.forest.flat import FlatForest
+from vibro.jit import njit, only
 
 
 @njit(error_model="numpy", forceinline=True)
@@ -50,7 +50,7 @@ def as_score(total: float, normaliser: float) -> np.float32:
     return np.float32(np.exp2(-total / normaliser))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(variant=only, cache=True, error_model="numpy")
 def _lengths(rows: Any, forest: Any, totals: Any, scores: Any) -> None:
     words, floats, length, roots, depth, normaliser = forest
     for i in range(rows.shape[0]):

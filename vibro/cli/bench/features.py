@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.cli.bench.fft import _pyfftw
@@ -20,6 +19,7 @@ from vibro.features.setup import ChannelSetup, default_band
 from vibro.features.spans import Spans, envelope_support, spans_of
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import FAST_NAMES
+from vibro.jit import njit
 from vibro.kinematics import LineOrders, find_bearing, line_orders
 
 F32 = NDArray[np.float32]

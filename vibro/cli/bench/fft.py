@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.cli.bench.measure import Contender, agree, case, race, repeated, target
 from vibro.dsp.fft import real_fft, real_plan, rfft_rows
+from vibro.jit import njit
 
 LENGTHS = (1024, 2048, 4096, 8192, 16384)
 BATCH = 64
@@ -85,10 +85,11 @@ def _mkl(x: F32) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def _rocket(x: F32) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    import numba  # noqa: PLC0415
     from scipy import fft  # noqa: PLC0415
 
-    @njit
-    def transform(rows):  # type: ignore[no-untyped-def]
+    @numba.njit
+    def transform(rows: Any) -> Any:
         return fft.rfft(rows)
 
     rows = x[0] if len(x) == 1 else x

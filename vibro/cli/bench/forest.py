@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vibro.cli.bench.measure import Contender, agree, case, race, repeated, target
 from vibro.forest import FlatForest, from_estimator, score
 from vibro.forest.score import as_score, total_length
+from vibro.jit import njit
 
 TREES, SUBSAMPLE, FEATURES, TRAIN, ROWS = 100, 256, 32, 5000, 1000
 F32 = NDArray[np.float32]

@@ -1,0 +1,104 @@
+"""The machine code that a node's process runs: looked for at its start, or compiled ahead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vibro.bundle import Bundle, Geometry, PathModel, Scaling, Scorer, check_golden
+from vibro.features.setup import ChannelSetup
+from vibro.features.stream import MachineFeatures
+from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
+from vibro.forest import FlatForest, Tail, score
+from vibro.jit.ahead import default_folder, load
+from vibro.records import ChannelPath
+
+USUAL_RATE_HZ = 25600.0
+
+
+def use_library() -> str:
+    """Use the library of kernels if there is a fitting one.
+
+    ``VIBRO_KERNELS`` names its folder; the word ``jit`` goes without.
+
+    Returns
+    -------
+    str
+        Empty when it is used; else why not.
+    """
+    if os.environ.get("VIBRO_KERNELS") == "jit":
+        return "VIBRO_KERNELS=jit"
+    return load(default_folder())
+
+
+def compile_library(rates_hz: Sequence[float], folder: Path | None = None) -> list[str]:
+    """Compile a library for streams of some sampling rates; return what it holds.
+
+    Raises
+    ------
+    VibroError
+        If there is no C compiler.
+    """
+    from vibro.jit.build import build  # noqa: PLC0415 (numba)
+
+    return build(folder or default_folder(), [_example(rate) for rate in rates_hz])
+
+
+def _example(rate_hz: float) -> Callable[[], None]:
+    """Run everything that a node with a stream of this rate calls."""
+
+    def run() -> None:
+        machine = MachineFeatures(rate_hz, [ChannelSetup()])
+        second = np.random.default_rng(0).standard_normal((1, round(rate_hz))).astype(np.float32)
+        for _ in range(8):
+            batch = machine.push(second, 1500.0)
+            if len(batch.fast):
+                _scored(batch.fast[0], batch.long[0] if len(batch.long) else None)
+
+    return run
+
+
+def _scored(fast: np.ndarray, long: np.ndarray | None) -> None:
+    channel = ChannelPath("site", "machine", "channel")
+    bundle = _smallest(f"{channel}|running")
+    check_golden(bundle)
+    scorer = Scorer(bundle, [channel])
+    scorer.judge("fast", fast, "running")
+    if long is not None:
+        scorer.judge("long", long, "running")
+
+
+def _smallest(key: str) -> Bundle:
+    """Smallest bundle there can be: one tree of one leaf a path."""
+    models, codes = {}, {}
+    for path, names in (("fast", FAST_NAMES), ("long", LONG_NAMES)):
+        n = len(names)
+        forest = FlatForest(
+            feature=np.zeros(1, np.int16),
+            threshold=np.full(1, np.inf, np.float32),
+            left=np.zeros(1, np.int32),
+            length=np.ones(1, np.float32),
+            roots=np.zeros(1, np.int32),
+            depth=1,
+            features=n + 1,
+            normaliser=1.0,
+        )
+        tail = Tail(np.array([0.0, 1.0]), np.array([1.0, 0.1]), 1.0, 10)
+        zeros, ones = np.zeros(n, np.float32), np.ones(n, np.float32)
+        geometry = Geometry(zeros, np.eye(n, dtype=np.float32))
+        models[path] = PathModel(forest, geometry, tail, tail, {key: Scaling(zeros, ones)})
+        codes[path] = np.zeros((1, n + 1), np.float32)
+    return Bundle(
+        site="site",
+        machine_class="class",
+        version="example",
+        created_ns=0,
+        schema_hash=SCHEMA_HASH,
+        fast=models["fast"],
+        long=models["long"],
+        golden_codes=codes,
+        golden_scores={p: score(models[p].forest, c) for p, c in codes.items()},
+    )
