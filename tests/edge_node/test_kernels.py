@@ -34,7 +34,7 @@ rng = np.random.default_rng(4)
 machine = MachineFeatures(rate, [ChannelSetup()] * 2)
 pushed = [
     machine.push((rng.standard_normal((2, 9001)) + 0.3).astype(np.float32), 1490.0)
-    for _ in range(24)
+    for _ in range(48)
 ]
 channel = ChannelPath("site", "machine", "channel")
 scorer = Scorer(_smallest(f"{channel}|running"), [channel])
