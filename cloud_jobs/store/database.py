@@ -6,7 +6,6 @@ import json
 import math
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from cloud_jobs.store.tables import Base
 from vibro.errors import BadInputError, VibroError
+from vibro.log.journal import write_ahead
 
 HEAD = "0002"
 """Newest migration; a test keeps it equal to what the migrations folder says."""
@@ -179,20 +179,6 @@ def _sqlite_settings(connection: Any, record: Any) -> None:
     cursor.execute(f"pragma busy_timeout={BUSY_S * 1000}")
     # WAL lets the page read while the jobs write; a transaction lost in a power cut is consumed
     # again, because its offsets are lost with it.
-    _write_ahead(cursor)
+    write_ahead(cursor, BUSY_S)
     cursor.execute("pragma synchronous=normal")
     cursor.close()
-
-
-def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Change a new file's journal; SQLite itself does not wait while another process does so."""
-    until = time.monotonic() + BUSY_S
-    while True:
-        try:
-            cursor.execute("pragma journal_mode=wal")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        else:
-            return

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vibro.errors import VibroError
+from vibro.log.journal import write_ahead
 
 PRIORITY = {"events": 0, "clips": 1, "features": 2, "health": 3}
 """Shipped in this order; given up in the reverse order."""
@@ -110,7 +111,7 @@ class Spool:
                 path, timeout=30.0, isolation_level=None, check_same_thread=False
             )
             try:
-                self._db.execute("PRAGMA journal_mode=WAL")
+                write_ahead(self._db, 30.0)
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._db.executescript(_SCHEMA)
             except sqlite3.Error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vibro.errors import BadInputError, VibroError
+from vibro.log.journal import write_ahead
 from vibro.log.port import Message, Stored
 
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9.-]{0,200}\Z")
@@ -62,7 +63,7 @@ class EmbeddedLog:
                 check_same_thread=False,
             )
             try:
-                db.execute("PRAGMA journal_mode=WAL")
+                write_ahead(db, _BUSY_S)
                 db.execute("PRAGMA synchronous=FULL")
                 db.executescript(_SCHEMA)
             except sqlite3.Error:
