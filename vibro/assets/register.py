@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from vibro.kinematics import Bearing, find_bearing, near_names
 from vibro.records import SLUG
 
 UNKNOWN = ("", "unknown", "n/a")
+LEAST_RATE_HZ = 50.0
+"""Lowest sampling rate that windows exist for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,24 @@ def _slug(text: str) -> str:
     return text
 
 
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError("is not a number") from None
-    if not 0.0 < value < float("inf"):
-        raise ValueError("must be above 0")
-    return value
+def _number(low: float = 1e-3, high: float = 1e6) -> Callable[[str], float]:
+    """Return what takes numbers of a range; the default holds every size a machine can have."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError("is not a number") from None
+        if not 0.0 < value < math.inf:
+            raise ValueError("must be above 0 and finite")
+        if not low <= value <= high:
+            raise ValueError(f"must be from {low:g} to {high:g}")
+        return value
+
+    return convert
+
+
+_positive = _number()
 
 
 def _optional(convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -123,7 +136,7 @@ _POINT: dict[str, Callable[[str], Any]] = {
     "gear_mate_teeth": _optional(_whole),
     "blades": _optional(_whole),
     "line_hz": _positive,
-    "rate_hz": _positive,
+    "rate_hz": _number(LEAST_RATE_HZ),
     "range_m_s2": _positive,
 }
 COLUMNS = (*_MACHINE, *_POINT)
@@ -206,6 +219,8 @@ def _clashes(machines: dict[str, Machine]) -> list[str]:
 def _header_problems(header: Any) -> list[str]:
     if not header:
         return [f"is empty: the first line must name the columns {', '.join(COLUMNS)}"]
+    if len(header) == 1 and (mark := next((m for m in ";\t|" if m in header[0]), "")):
+        return [f"line 1: columns are separated by {mark!r}: export the file with commas"]
     missing = [c for c in COLUMNS if c not in header]
     extra = [str(c) for c in header if c not in COLUMNS]
     problems = [f"line 1: column '{c}' is missing" for c in missing]

@@ -139,7 +139,9 @@ def _where_to_look(error: click.UsageError) -> str:
 
 
 def _fail(message: str, status: int) -> None:
-    click.echo(f"vibro: {' '.join(message.split())}", err=True)
+    # What a message quotes of a file may hold anything, also what a terminal would obey.
+    shown = "".join(c if c.isprintable() else " " for c in message)
+    click.echo(f"vibro: {' '.join(shown.split())}", err=True)
     sys.exit(status)
 
 

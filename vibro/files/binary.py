@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from vibro.errors import BadInputError, MissingExtraError
 from vibro.files.raw import Raw
 
+_STREAMED = 0x7FFFF000
+"""Sizes from here on are what programs write that do not know how long a stream will be."""
+
 
 def read_wav(path: Path) -> Raw:
     """Read PCM (8 to 32 bit) or IEEE float RIFF; full scale is 1.0.
@@ -22,14 +26,20 @@ def read_wav(path: Path) -> Raw:
     data = path.read_bytes()
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise BadInputError(f"{path}: is not a WAV file (its RIFF header is missing)")
-    chunks = _riff_chunks(data)
+    chunks = _riff_chunks(path, data)
     if "fmt " not in chunks or "data" not in chunks or len(chunks["fmt "]) < 16:
         raise BadInputError(f"{path}: is a WAV file without its fmt or data chunk; it is torn")
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunks["fmt "])
     if tag == 0xFFFE and len(chunks["fmt "]) >= 26:
         (tag,) = struct.unpack_from("<H", chunks["fmt "], 24)
-    if not channels or not rate or (tag, bits) not in _WAV:
-        raise BadInputError(f"{path}: WAV encoding {tag} with {bits} bits cannot be read")
+    if not channels or not rate:
+        raise BadInputError(
+            f"{path}: its header says {channels} channels at {rate} Hz: it cannot be read"
+        )
+    if (tag, bits) not in _WAV:
+        raise BadInputError(
+            f"{path}: WAV encoding {tag} with {bits} bits cannot be read; save it as PCM or float"
+        )
     samples = _WAV[tag, bits](chunks["data"])
     frames = samples.size // channels
     table = samples[: frames * channels].reshape(frames, channels).T
@@ -48,16 +58,22 @@ def _wav_facts(info: bytes) -> dict[str, Any]:
     text = info[at + 8 :].split(b"\0")[0]
     try:
         return _facts(json.loads(text))
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 
-def _riff_chunks(data: bytes) -> dict[str, bytes]:
+def _riff_chunks(path: Path, data: bytes) -> dict[str, bytes]:
     chunks: dict[str, bytes] = {}
     at = 12
     while at + 8 <= len(data):
         name = data[at : at + 4].decode("latin-1")
         (size,) = struct.unpack_from("<I", data, at + 4)
+        there = len(data) - at - 8
+        if name == "data" and there < size < _STREAMED:
+            raise BadInputError(
+                f"{path}: is torn: its header promises {size} bytes of samples, {there} are there; "
+                "copy it again"
+            )
         chunks.setdefault(name, data[at + 8 : at + 8 + size])
         at += 8 + size + size % 2
     return chunks
@@ -87,18 +103,22 @@ _WAV = {
 def read_npy(path: Path) -> Raw:
     """Read a NumPy array, (channels, n) or (n,), and ``NAME.json`` beside it where there is one."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except Exception as error:
-        raise BadInputError(f"{path}: is not a NumPy .npy file ({type(error).__name__})") from None
+        # Mapped first: what a header claims is compared with the file before memory is taken.
+        with np.errstate(over="ignore"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:
+        raise BadInputError(
+            f"{path}: is not a NumPy .npy file of numbers, or it is torn; copy it again or save it "
+            "with numpy.save"
+        ) from None
     if (
         not isinstance(array, np.ndarray)
         or array.dtype.kind not in "fiu"
         or array.ndim not in (1, 2)
     ):
         raise BadInputError(f"{path}: does not hold one array of numbers with 1 or 2 dimensions")
-    table: NDArray[np.floating] = np.atleast_2d(array).astype(
-        np.float64 if array.dtype == np.float64 else np.float32
-    )
+    wide = np.float64 if array.dtype == np.float64 else np.float32
+    table: NDArray[np.floating] = np.array(np.atleast_2d(array), wide)
     table = table if table.shape[1] >= table.shape[0] else table.T
     sidecar = path.with_suffix(".json")
     facts = _sidecar(sidecar) if sidecar.exists() else {}
@@ -111,7 +131,9 @@ def read_npy(path: Path) -> Raw:
 def _sidecar(path: Path) -> dict[str, Any]:
     try:
         return _facts(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"{path}: is not JSON such as "
             f'{{"rate_hz": 25600, "names": ["de-h"], "units": "m/s2"}} ({error})'
@@ -119,8 +141,11 @@ def _sidecar(path: Path) -> dict[str, Any]:
 
 
 def _facts(said: dict[str, Any]) -> dict[str, Any]:
+    names = said.get("names") or ()
+    if isinstance(names, str):
+        raise TypeError("names is not a list")
     return {
-        "names": tuple(str(name) for name in said.get("names") or ()),
+        "names": tuple(str(name) for name in names),
         "rate_hz": float(said.get("rate_hz") or "nan"),
         "rpm": float(said.get("rpm") or "nan"),
         "units": str(said.get("units", "")),
@@ -131,14 +156,22 @@ def read_tdms(path: Path) -> Raw:
     """Read all waveform channels of one length of a TDMS file; wf_increment gives the rate."""
     try:
         from nptdms import TdmsFile  # noqa: PLC0415
+        from nptdms.log import log_manager  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError("reading TDMS", "edge") from None
+    log_manager.set_level(logging.CRITICAL)  # what it would print is told below, in one line
     try:
-        channels = [c for g in TdmsFile.read(path).groups() for c in g.channels() if len(c)]
+        file = TdmsFile.read(path)
+        torn = file.file_status.incomplete_final_segment
+        channels = [c for g in file.groups() for c in g.channels() if len(c)]
         steps = [c.properties.get("wf_increment") for c in channels]
         rows = [np.asarray(c[:], np.float64) for c in channels]
-    except Exception as error:
-        raise BadInputError(f"{path}: is not a whole TDMS file ({type(error).__name__})") from None
+    except Exception:
+        raise BadInputError(f"{path}: is not a whole TDMS file; copy it again") from None
+    if torn:
+        raise BadInputError(
+            f"{path}: is torn: its last segment is not complete; copy it again or defragment it"
+        )
     if not rows:
         raise BadInputError(f"{path}: holds no channel with samples")
     keep = [i for i, r in enumerate(rows) if len(r) == max(map(len, rows))]
@@ -162,10 +195,8 @@ def read_parquet(path: Path) -> Raw:
             for n in table.column_names
             if str(table[n].type) in ("float", "double", "halffloat") or "int" in str(table[n].type)
         }
-    except Exception as error:
-        raise BadInputError(
-            f"{path}: is not a whole Parquet file ({type(error).__name__})"
-        ) from None
+    except Exception:
+        raise BadInputError(f"{path}: is not a whole Parquet file; copy it again") from None
     if not columns:
         raise BadInputError(f"{path}: has no column of numbers")
     said = (table.schema.metadata or {}).get(b"rate_hz", b"nan")
@@ -188,9 +219,9 @@ def read_uff(path: Path) -> Raw:
         times = [s for s in sets if s.get("type") == 58 and s.get("func_type") == 1]
         rows = [np.real(np.asarray(s["data"])) for s in times]
         step = float(times[0]["abscissa_inc"]) if times else 0.0
-    except Exception as error:
+    except Exception:
         raise BadInputError(
-            f"{path}: is not a whole universal file ({type(error).__name__})"
+            f"{path}: is not a whole universal file; copy it again or export data set 58"
         ) from None
     if not rows or len({len(r) for r in rows}) != 1:
         raise BadInputError(f"{path}: holds no time responses (data set 58) of one length")

@@ -69,39 +69,97 @@ def read_manifest(folder: Path) -> list[Entry]:
         entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
     except OSError:
         raise BadInputError(f"{path}: there is no manifest; name a folder that has one") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInputError(f"{path}: is not a manifest ({error!r})") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadInputError(
+            f"{path}: is not a manifest, a JSON object with a list 'entries' ({error!r})"
+        ) from None
+    if not isinstance(entries, list):
+        raise BadInputError(f"{path}: is not a manifest: its 'entries' is not a list")
     found = []
     for i, raw in enumerate(entries):
         try:
             found.append(_entry(folder, raw))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadInputError(f"{path}: entry {i + 1} is malformed ({error!r})") from None
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"{path}: entry {i + 1} is malformed: {error}") from None
     return found
 
 
-def _entry(folder: Path, raw: dict[str, Any]) -> Entry:
-    rpm = raw.get("rpm") or raw.get("rpm_nominal") or math.nan
-    lines = raw.get("fault_freq_multipliers") or {}
-    healthy = raw["label"] in ("normal", "healthy")
+def _entry(folder: Path, raw: Any) -> Entry:
+    """Entry of one JSON object; errors name the key, the value and what would be right."""
+    if not isinstance(raw, dict):
+        raise TypeError(f"{raw!r} is not an object with file, set, label ...")
+    label = _text(raw, "label", required=True)
+    fault, healthy = _text(raw, "fault"), label in ("normal", "healthy")
     return Entry(
-        file=raw["file"],
-        path=folder / raw["file"],
-        set=raw["set"],
-        label=raw["label"],
-        fault=None if healthy else from_publisher(raw.get("fault") or "unknown"),
-        rate_hz=float(raw.get("sample_rate_hz") or math.nan),
-        rpm=float(rpm),
-        units=_units(raw.get("units") or ""),
-        bearing=raw.get("bearing") or "",
-        multipliers={k: float(v) for k, v in lines.items() if isinstance(v, (int, float))},
-        run=raw.get("run") or "",
-        index=int(raw.get("index") or 0),
-        delimiter=raw.get("delimiter"),
-        sha256=raw.get("sha256") or "",
-        notes=raw.get("notes") or "",
+        file=_file(raw),
+        path=folder / _file(raw),
+        set=_text(raw, "set", required=True),
+        label=label,
+        fault=None if healthy else from_publisher(fault or "unknown"),
+        rate_hz=_number(raw, "sample_rate_hz"),
+        rpm=_speed(raw),
+        units=_units(_text(raw, "units")),
+        bearing=_text(raw, "bearing"),
+        multipliers=_multipliers(raw),
+        run=_text(raw, "run"),
+        index=_index(raw),
+        delimiter=_text(raw, "delimiter") or None,
+        sha256=_text(raw, "sha256"),
+        notes=_text(raw, "notes"),
         raw=raw,
     )
+
+
+def _text(raw: dict[str, Any], key: str, *, required: bool = False) -> str:
+    value = raw.get(key)
+    if required and not value:
+        raise ValueError(f"{key} is missing")
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{key} = {value!r} is not a text")
+    return value or ""
+
+
+def _file(raw: dict[str, Any]) -> str:
+    """Name below the manifest's folder: a manifest of others must not name what lies elsewhere."""
+    name = _text(raw, "file", required=True)
+    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        raise ValueError(f"file = {name!r} does not lie in the manifest's folder")
+    return name
+
+
+def _number(raw: dict[str, Any], key: str) -> float:
+    """Positive number, NaN where it is not known."""
+    value = raw.get(key)
+    if not value:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{key} = {value!r} is not a number")
+    if not 0.0 < value < math.inf:
+        raise ValueError(f"{key} = {value!r} must be above 0 and finite, or null if not known")
+    return float(value)
+
+
+def _speed(raw: dict[str, Any]) -> float:
+    measured = _number(raw, "rpm")
+    return measured if measured > 0.0 else _number(raw, "rpm_nominal")
+
+
+def _multipliers(raw: dict[str, Any]) -> dict[str, float]:
+    """Lines' orders; a bearing's geometry may stand beside them as a text."""
+    lines = raw.get("fault_freq_multipliers") or {}
+    if not isinstance(lines, dict):
+        raise TypeError(f"fault_freq_multipliers = {lines!r} is not an object")
+    found = {k: float(v) for k, v in lines.items() if isinstance(v, (int, float))}
+    if odd := [k for k, v in found.items() if not 0.0 <= v < math.inf]:
+        raise ValueError(f"fault_freq_multipliers.{odd[0]} = {found[odd[0]]!r} is no order")
+    return found
+
+
+def _index(raw: dict[str, Any]) -> int:
+    value = raw.get("index") or 0
+    if not isinstance(value, int):
+        raise TypeError(f"index = {value!r} is not a whole number")
+    return value
 
 
 def _units(text: str) -> str:

@@ -26,9 +26,9 @@ def read_mat(path: Path) -> Raw:
         raise BadInputError(
             f"{path}: is a MATLAB v7.3 (HDF5) file; save it as v5 (save -v7)"
         ) from None
-    except Exception as error:
+    except Exception:
         raise BadInputError(
-            f"{path}: is not a whole MATLAB v5 file ({type(error).__name__})"
+            f"{path}: is not a whole MATLAB v5 file; copy it again or save it with save -v7"
         ) from None
     values = {k: v for k, v in content.items() if not k.startswith("__")}
     flat = _flatten(values)

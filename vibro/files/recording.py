@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +100,7 @@ def read_recording(
         With one line: what is wrong with which file, and the remedy.
     """
     raw = _read(Path(path), delimiter)
+    raw = replace(raw, names=_names(raw.names))
     rate = rate_hz or raw.rate_hz
     if rate != rate and otherwise_rate_hz:
         rate = otherwise_rate_hz
@@ -117,10 +118,12 @@ def read_recording(
             f"{path}: {int(bad.sum())} samples are not finite numbers, the first is sample "
             f"{i + 1} of channel {names[c]}; cut or repair the recording"
         )
+    speed = raw.rpm if rpm is None else rpm
+    if speed < 0.0 or np.isinf(speed):
+        raise BadInputError(f"{path}: says a speed of {speed:g} rpm; give the right one with --rpm")
     factor, known = _units(path, units or raw.units)
     if np.abs(samples).max(initial=0.0) * factor > 1e9:
         raise BadInputError(f"{path}: holds values beyond 1e9 m/s2; these are not accelerations")
-    speed = rpm if rpm is not None else raw.rpm
     return Recording(
         (samples * factor).astype(np.float32),
         names,
@@ -135,7 +138,7 @@ def read_recording(
 def _read(path: Path, delimiter: str | None) -> Raw:
     try:
         if not path.is_file():
-            raise BadInputError(f"{path}: there is no such file")
+            raise BadInputError(f"{path}: {_what_it_is(path)}")
         if path.stat().st_size == 0:
             raise BadInputError(f"{path}: is empty")
         suffix = path.suffix.lower()
@@ -147,6 +150,26 @@ def _read(path: Path, delimiter: str | None) -> Raw:
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read ({error.strerror})") from None
     raise BadInputError(f"{path}: format '{suffix}' is not known; known are {', '.join(FORMATS)}")
+
+
+def _what_it_is(path: Path) -> str:
+    if path.is_dir():
+        return "there is no such file, but a folder of that name; name a file in it"
+    if path.exists():
+        return "there is no such file: that is a device or a pipe"
+    return "there is no such file"
+
+
+def _names(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that print on one line and differ, whatever the file says."""
+    names: dict[str, None] = {}
+    for i, name in enumerate(found):
+        shown = "".join(c if c.isprintable() else " " for c in name).strip() or f"ch{i + 1}"
+        unique, n = shown, i + 1
+        while unique in names:
+            unique, n = f"{shown}-{n}", n + 1
+        names[unique] = None
+    return tuple(names)
 
 
 def _choose(

@@ -24,14 +24,16 @@ def read_text(path: Path, delimiter: str | None) -> Raw:
     """Read a table of numbers, one column a channel.
 
     A first row without numbers names the columns, and their units where they all end in the same
-    one in brackets (``DE [m/s2]``). A rising first column called time gives the
-    rate; the four clock columns of PRONOSTIA snapshots (hour, minute, second, microsecond) and
-    columns of text are left out.
+    one in brackets (``DE [m/s2]``). A first column called time that never falls is no channel;
+    where it rises with every row it gives the rate. The four clock columns of PRONOSTIA snapshots
+    (hour, minute, second, microsecond) and columns of text are left out.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise BadInputError(f"{path}: is not text; name its format by its ending") from None
+        raise BadInputError(
+            f"{path}: is not text; name its format by its ending, or save it as UTF-8"
+        ) from None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise BadInputError(f"{path}: is empty")
@@ -127,6 +129,8 @@ def _without_clock(
         if steps.size and (steps > 0).all():
             # Nine digits: sums of printed times must not make 11,999.9999999 Hz of 12 kHz.
             rate = float(f"{1.0 / np.median(steps):.9g}")
+        if (steps >= 0).all():
+            # Also a clock that repeats (too few digits): it tells no rate, but is no channel.
             drop.add(0)
     keep = [i for i in range(table.shape[1]) if i not in drop]
     if not keep:

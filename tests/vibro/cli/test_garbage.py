@@ -2,142 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
 
 from tests.vibro.cli.commands import refused, vibro
-from vibro.files import Recording, write_recording
-
-
-def truncated_mat(folder):
-    path = folder / "torn.mat"
-    savemat(path, {"X130_DE_time": np.random.default_rng(0).normal(size=4000)})
-    path.write_bytes(path.read_bytes()[:9000])
-    return path
-
-
-def nans(folder):
-    path = folder / "nans.csv"
-    table = np.random.default_rng(0).normal(size=(400, 2))
-    table[7, 1] = np.nan
-    np.savetxt(path, table, delimiter=",")
-    return path
-
-
-def empty_csv(folder):
-    path = folder / "empty.csv"
-    path.write_text("")
-    return path
-
-
-def header_only(folder):
-    path = folder / "header.csv"
-    path.write_text("time,de-h\n")
-    return path
-
-
-def wrong_delimiter(folder):
-    path = folder / "semicolons.csv"
-    path.write_text("\n".join(f"{i};0.5;{i}" for i in range(300)))
-    return path
-
-
-def decimal_commas(folder):
-    path = folder / "commas.csv"
-    path.write_text("\n".join(f"{i};0,5;{i}" for i in range(300)))
-    return path
-
-
-def text_as_wav(folder):
-    path = folder / "letter.wav"
-    path.write_text("Dear analyst,\n" * 100)
-    return path
-
-
-def torn_wav(folder):
-    path = folder / "torn.wav"
-    x = np.zeros((1, 500), np.float32)
-    write_recording(path, Recording(x, ("a",), 1000.0, 0.0, True, ""))
-    path.write_bytes(path.read_bytes()[:40])
-    return path
-
-
-def random_npy(folder):
-    path = folder / "random.npy"
-    path.write_bytes(np.random.default_rng(3).bytes(5000))
-    return path
-
-
-def pickled_npy(folder):
-    path = folder / "pickled.npy"
-    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    return path
-
-
-def random_parquet(folder):
-    path = folder / "random.parquet"
-    path.write_bytes(np.random.default_rng(4).bytes(5000))
-    return path
-
-
-def random_tdms(folder):
-    path = folder / "random.tdms"
-    path.write_bytes(np.random.default_rng(5).bytes(5000))
-    return path
-
-
-def random_uff(folder):
-    path = folder / "random.uff"
-    path.write_bytes(np.random.default_rng(6).bytes(5000))
-    return path
-
-
-def binary_as_csv(folder):
-    path = folder / "binary.csv"
-    path.write_bytes(np.random.default_rng(7).bytes(5000))
-    return path
-
-
-def unknown_ending(folder):
-    path = folder / "notes.docx"
-    path.write_text("0.1\n" * 100)
-    return path
-
-
-def missing(folder):
-    return folder / "not-there.wav"
-
-
-def folder_as_file(folder):
-    path = folder / "folder.csv"
-    path.mkdir()
-    return path
-
-
-GARBAGE = [
-    truncated_mat, nans, empty_csv, header_only, wrong_delimiter, decimal_commas, text_as_wav,
-    torn_wav, random_npy, pickled_npy, random_parquet, random_tdms, random_uff, binary_as_csv,
-    unknown_ending, missing, folder_as_file,
-]  # fmt: skip
-
-
-def _there(verb):
-    return importlib.util.find_spec(f"vibro.cli.{verb}") is not None
-
-
-VERBS = [
-    pytest.param(
-        verb, marks=pytest.mark.skipif(not _there(verb), reason=f"there is no `vibro {verb}` yet")
-    )
-    for verb in ("convert", "analyze")
-]
+from tests.vibro.cli.garbage import (
+    GARBAGE,
+    mat_that_claims,
+    overflowing_npy,
+    terabyte_npy,
+    wrong_delimiter,
+)
+from vibro.files import FORMATS
 
 
 @pytest.mark.parametrize("make", GARBAGE, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", ["convert", "analyze"])
 def test_garbage_is_one_clear_line_and_leaves_nothing(tmp_path, verb, make):
     path = make(tmp_path)
     # `analyze` finds the delimiter by itself, and rightly so.
@@ -150,6 +33,7 @@ def test_garbage_is_one_clear_line_and_leaves_nothing(tmp_path, verb, make):
     else:
         done = vibro("analyze", path, "--rate", 1000, "--rpm", 1500, "--json")
     refused(done, path.name)
+    assert done.err.rstrip("\n").isprintable()
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -157,3 +41,62 @@ def test_a_rate_that_nobody_told_names_the_option(tmp_path):
     np.save(tmp_path / "x.npy", np.ones(500, np.float32))
     refused(vibro("convert", tmp_path / "x.npy", tmp_path / "out.wav"), "x.npy", "--rate")
     assert not (tmp_path / "out.wav").exists()
+
+
+@pytest.mark.parametrize("ending", [*FORMATS, ""])
+def test_a_file_without_a_byte_is_empty_whatever_its_ending(tmp_path, ending):
+    path = tmp_path / f"zero{ending}"
+    path.touch()
+    refused(vibro("analyze", path, "--rate", 1000, "--rpm", 900), f"{path}: is empty")
+
+
+@pytest.mark.parametrize("make", [terabyte_npy, overflowing_npy, mat_that_claims])
+def test_a_claimed_size_takes_no_memory(tmp_path, make):
+    path = make(tmp_path)
+    tracemalloc.start()
+    try:
+        refused(vibro("analyze", path, "--rate", 1000, "--rpm", 900), path.name)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
+    path = tmp_path / "secret.wav"
+    path.write_bytes(b"RIFF" * 100)
+
+    def denied(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    done = vibro("analyze", path, "--rate", 1000, "--rpm", 900)
+    refused(done, "secret.wav: cannot be read (Permission denied)")
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "told"),
+    [
+        ("{", "is not JSON such as"),
+        ("[" * 100_000, "is not JSON such as"),
+        ('{"names": "de"}', "names is not a list"),
+        ('{"rate_hz": [1]}', "is not JSON such as"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_sidecar_that_is_none_is_named_itself(tmp_path, sidecar, told):
+    np.save(tmp_path / "x.npy", np.ones(500, np.float32))
+    beside = tmp_path / "x.json"
+    if sidecar is None:
+        beside.mkdir()
+    else:
+        beside.write_text(sidecar)
+    refused(vibro("analyze", tmp_path / "x.npy", "--rate", 1000, "--rpm", 900), "x.json", told)
+
+
+@pytest.mark.parametrize("rpm", ["-5", "1e999"])
+def test_a_speed_that_no_shaft_has_names_the_option(tmp_path, rpm):
+    np.save(tmp_path / "x.npy", np.ones(500, np.float32))
+    (tmp_path / "x.json").write_text(f'{{"rate_hz": 1000, "rpm": {rpm}}}')
+    refused(vibro("analyze", tmp_path / "x.npy"), "x.npy", "rpm", "--rpm")
+    assert vibro("analyze", tmp_path / "x.npy", "--rpm", "900").status == 0
