@@ -123,9 +123,15 @@ def test_a_pause_that_cannot_be_is_refused(tmp_path, every):
 # -- retrain ---------------------------------------------------------------------------------------
 
 
-def test_retraining_publishes_what_passes_and_says_why_the_rest_did_not(plant):
+@pytest.fixture(scope="module")
+def retrained(plant):
+    """The home and what was said of retraining it."""
     home, _, _ = plant
-    done = vibro("cloud", "retrain", "--home", home, "--json")
+    return home, vibro("cloud", "retrain", "--home", home, "--json")
+
+
+def test_retraining_publishes_what_passes_and_says_why_the_rest_did_not(retrained):
+    home, done = retrained
     assert (done.status, done.err) == (0, "")
     rows = {(r["site"], r["machine_class"]): r for r in done.json}
     assert len(rows) == 12
@@ -144,13 +150,13 @@ def test_retraining_publishes_what_passes_and_says_why_the_rest_did_not(plant):
     assert list((home / "bundles").rglob(f"*{fan['version']}*"))
 
 
-def test_the_node_takes_over_what_was_retrained(plant):
-    home, _, _ = plant
-    vibro("cloud", "retrain", "--home", home)
+def test_the_node_takes_over_what_was_retrained(retrained):
+    home, done = retrained
+    (version,) = [row["version"] for row in done.json if row["version"]]
     node = home / "nodes" / "austin-fan-1" / "node.toml"
     with signals_put_back():
         (report,) = vibro("edge", "run", node, "--json").json
-    assert (report["bundles_refused"], report["bundle"] != "") == ([], True)
+    assert (report["bundles_refused"], report["bundle"]) == ([], version)
 
 
 def test_retraining_an_empty_register_says_what_to_do(tmp_path):
