@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import click
 from vibro.cli.main import echo_json
 
 if TYPE_CHECKING:
+    from edge_node.host import Host
     from vibro.cli.nodes import Checked
 
 CONFIGS = click.argument(
@@ -67,8 +70,11 @@ def _checked(c: Checked) -> dict[str, Any]:
 
 @command.command()
 @CONFIGS
+@click.option(
+    "--with-parent", is_flag=True, hidden=True, help="End with the process that began it."
+)
 @JSON
-def run(configs: tuple[Path, ...], as_json: bool) -> None:
+def run(configs: tuple[Path, ...], with_parent: bool, as_json: bool) -> None:
     """Run one or more nodes in this process until their sources end, or SIGTERM or Ctrl-C."""
     from edge_node.host import Host  # noqa: PLC0415
     from edge_node.kernels import use_library  # noqa: PLC0415
@@ -84,9 +90,18 @@ def run(configs: tuple[Path, ...], as_json: bool) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    if with_parent:
+        threading.Thread(target=_end_as_orphan, args=(host, os.getppid()), daemon=True).start()
     host.run()
     if as_json:
         echo_json([hosted.report() for hosted in host.nodes])
+
+
+def _end_as_orphan(host: Host, parent: int) -> None:
+    """Stop a host in order when the process that began it is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    host.stopping = True
 
 
 @command.command(name="compile")

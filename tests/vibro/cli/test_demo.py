@@ -163,6 +163,41 @@ def test_the_home_keeps_the_register_and_the_nodes(run):
     store.close()
 
 
+def offspring(pid: int) -> set[int]:
+    """Process ids of all that descend from a process."""
+    listed = subprocess.run(
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout
+    parents = {int(a): int(b) for a, b in (line.split() for line in listed.splitlines())}
+    found = {pid}
+    while more := {p for p, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def running(pid: int) -> bool:
+    """Whether a process still runs; one that has ended may wait for its reaper."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def test_nothing_outlives_a_demo_that_was_killed(tmp_path):
+    command = [sys.executable, "-m", "vibro", "demo", "--no-serve", "--json", "--home"]
+    with subprocess.Popen([*command, str(tmp_path / "home")], stdout=subprocess.DEVNULL) as demo:
+        until = time.monotonic() + 60
+        while len(children(demo.pid)) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        left = offspring(demo.pid)
+        assert len(left) >= 2
+        demo.kill()
+    while left and time.monotonic() < until + 60:
+        left = {p for p in left if running(p)}
+        time.sleep(0.05)
+    assert not left
+
+
 def test_a_home_that_is_not_empty_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
     refused = vibro("demo", "--no-serve", "--home", str(tmp_path))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -197,14 +199,22 @@ def _trainers() -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_ready) as pool:
         for _ in range(PROCESSES):
-            pool.submit(_ready)
+            pool.submit(os.getpid)  # a process starts with the first job that finds none idle
         yield pool
 
 
 def _ready() -> None:
-    """Leave Ctrl-C to the demo itself, and import what training takes."""
+    """Leave Ctrl-C to the demo itself, end when it is killed, and import what training takes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_as_orphan, daemon=True).start()
     importlib.import_module("cloud_jobs.retrain.train")
+
+
+def _end_as_orphan() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class _Totals:

@@ -27,7 +27,8 @@ class EdgeProcess:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", "vibro", "edge", "run", *map(str, self._configs)]
+        verb = ["vibro", "edge", "run", "--with-parent"]
+        command = [sys.executable, "-P", "-m", *verb, *map(str, self._configs)]
         with self._log_file.open("ab") as log:
             return subprocess.Popen(  # noqa: S603
                 command,
