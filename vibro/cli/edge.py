@@ -70,11 +70,9 @@ def _checked(c: Checked) -> dict[str, Any]:
 
 @command.command()
 @CONFIGS
-@click.option(
-    "--with-parent", is_flag=True, hidden=True, help="End with the process that began it."
-)
+@click.option("--child-of", type=int, hidden=True, help="End when this parent process has.")
 @JSON
-def run(configs: tuple[Path, ...], with_parent: bool, as_json: bool) -> None:
+def run(configs: tuple[Path, ...], child_of: int | None, as_json: bool) -> None:
     """Run one or more nodes in this process until their sources end, or SIGTERM or Ctrl-C."""
     from edge_node.host import Host  # noqa: PLC0415
     from edge_node.kernels import use_library  # noqa: PLC0415
@@ -90,8 +88,8 @@ def run(configs: tuple[Path, ...], with_parent: bool, as_json: bool) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    if with_parent:
-        threading.Thread(target=_end_as_orphan, args=(host, os.getppid()), daemon=True).start()
+    if child_of is not None:
+        threading.Thread(target=_end_as_orphan, args=(host, child_of), daemon=True).start()
     host.run()
     if as_json:
         echo_json([hosted.report() for hosted in host.nodes])

@@ -27,7 +27,7 @@ class EdgeProcess:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        verb = ["vibro", "edge", "run", "--with-parent"]
+        verb = ["vibro", "edge", "run", f"--child-of={os.getpid()}"]
         command = [sys.executable, "-P", "-m", *verb, *map(str, self._configs)]
         with self._log_file.open("ab") as log:
             return subprocess.Popen(  # noqa: S603
