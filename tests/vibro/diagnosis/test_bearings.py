@@ -187,6 +187,14 @@ def test_a_clip_too_short_for_its_cage_is_not_searched_for_it():
     assert Fault.BEARING_CAGE not in {f.fault for f in found}
 
 
+def test_families_that_a_slow_recording_does_not_reach_are_left_out():
+    """Bands of a recording at 400 Hz end at 192 Hz: too low to carry BPFI at 165 Hz."""
+    x = np.random.default_rng(1).standard_normal(4000)
+    found = bearing_findings(x, 400.0, 1850.0, point().lines)
+    assert {f.fault for f in found} == {Fault.BEARING_OUTER, Fault.BEARING_CAGE}
+    assert all(f.probability < 0.5 for f in found)
+
+
 COMB = Comb(100.0, 99.5, (2000.0, 4000.0), 0.8, -6.0, 25.0, 12.0, 4, 0.9)
 
 

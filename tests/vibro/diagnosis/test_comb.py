@@ -108,6 +108,23 @@ def test_sidebands_belong_to_a_comb_and_are_no_decoys_of_it(cage_hz, spacing):
     assert other.log10_p > comb.log10_p + 1.0
 
 
+def test_where_half_orders_lie_everywhere_decoys_keep_clear_of_the_lines_alone():
+    comb = search([with_lines(comb_of(99.2))], 100.0, [100.0], 0.8)
+    assert comb is not None
+    assert comb.found_hz == pytest.approx(99.2, abs=DF / 2)
+    assert probability(comb) > 0.5
+
+
+@pytest.mark.filterwarnings("error")
+def test_silence_holds_no_comb():
+    silent = EnvelopeSpectrum((2000.0, 4000.0), DF, np.zeros(BINS), np.zeros(BINS))
+    comb = search([silent], 100.0, [100.0], 24.7)
+    assert comb is not None
+    assert comb.depth == 0.0
+    assert comb.harmonics == 0
+    assert probability(comb) < 0.01
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.floats(5.0, 300.0), st.floats(0.0, 50.0), st.floats(100.0, 2000.0))
 def test_spans_hold_every_harmonic_and_three_sidebands(fundamental, sideband, top):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba import config
 
 from tests.vibro.diagnosis.machines import RATE, healthy, noise, point, time_s
 from vibro.diagnosis import assess, reference_of
 from vibro.faults import Severity
 from vibro.kinematics import find_bearing
 
-TRIALS = 120
+TRIALS = 40 if config.DISABLE_JIT else 120  # that run measures coverage, which is slow
 BEARINGS = [find_bearing(name) for name in ("6205", "6208", "6309", "6310")]
 
 

@@ -187,6 +187,12 @@ def test_at_a_speed_that_is_not_known_or_not_resolved_nothing_is_marked(drawn, r
         assert len(axes.lines[0].get_xdata()) > 100  # the curves are there all the same
 
 
+def test_where_names_would_run_into_each_other_some_marks_stay_without(drawn):
+    velocity = drawn(story(healthy(1, 150.0), 150.0))[2]
+    near(upright_hz(velocity), 2.5 * np.arange(1, 5), rel=1e-6)
+    assert texts(velocity) == ["1×", "2×", "3×"]
+
+
 def test_marks_stay_within_their_panels(drawn):
     for of in (told("bearing_inner"), story(healthy(1, 100.0), 100.0), story(healthy(1), 6e4)):
         for axes in drawn(of)[1:3]:
