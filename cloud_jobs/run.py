@@ -11,7 +11,7 @@ from cloud_jobs.lake import Lake
 from cloud_jobs.publish import announce, publish
 from cloud_jobs.store import Store
 from cloud_jobs.store.tables import ModelRow
-from vibro.assets import parse_register
+from vibro.assets import parse_register, register_text
 from vibro.bundle import Bundle
 from vibro.log import EmbeddedLog, Transport
 
@@ -52,7 +52,7 @@ class CloudJobs:
         """Take the machines of ``HOME/assets.csv`` into the store, where the file is there."""
         file = self.home / "assets.csv"
         if file.exists():
-            register = parse_register(file.read_text(encoding="utf-8"), str(file))
+            register = parse_register(register_text(file), str(file))
             self.store.put_register(register)
 
     def step(self) -> Counts:

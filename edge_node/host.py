@@ -15,7 +15,7 @@ from edge_node.node import Node
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.spool import Spool
-from vibro.assets import Machine, parse_register
+from vibro.assets import Machine, parse_register, register_text
 from vibro.errors import BadInputError, VibroError
 from vibro.log import EmbeddedLog
 from vibro.records import topic
@@ -116,13 +116,9 @@ def _began_ns(spool: Spool) -> int | None:
 def machine_of(config: NodeConfig) -> Machine:
     """Asset record of the node's machine, from the register its configuration names."""
     path = config.path(config.register)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadInputError(
-            f"{path}: the asset register cannot be read ({error.strerror})"
-        ) from None
-    return parse_register(text, str(path)).machine(f"{config.node.site}/{config.node.machine}")
+    return parse_register(register_text(path), str(path)).machine(
+        f"{config.node.site}/{config.node.machine}"
+    )
 
 
 class Host:

@@ -59,14 +59,11 @@ def run(home: Path, once: bool, every: float, as_json: bool) -> None:
 def _jobs(home: Path) -> CloudJobs:
     """Jobs over a home folder, which is made where it is not there."""
     from cloud_jobs.run import CloudJobs  # noqa: PLC0415
-    from vibro.assets import register_text  # noqa: PLC0415
 
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInputError(f"--home {home}: cannot be made ({error.strerror})") from None
-    if (home / "assets.csv").exists():
-        register_text(home / "assets.csv")  # refuses what is no text
     return CloudJobs(home)
 
 

@@ -169,7 +169,9 @@ def _spectrum_shape(p, half, bin_hz, out):  # type: ignore[no-untyped-def]
     bins = np.float32(half)
     out[_SPECTRUM] = centre * bin_hz
     out[_SPECTRUM + 1] = np.sqrt(second) * bin_hz
-    out[_SPECTRUM + 2] = fourth / (second * second)
+    # All power in one bin (a step that the Hann window hides) has no shape.
+    if second * second > _TINY:
+        out[_SPECTRUM + 2] = fourth / (second * second)
     out[_SPECTRUM + 3] = DB * (logs / bins - ln(total / bins))
     out[_SPECTRUM + 4] = (ln(total) - entropy / total) / ln(bins)
     out[_SPECTRUM + 5] = DB * ln(magnitude(bits) * bins / total)

@@ -35,6 +35,20 @@ def named(x, rate):
     return dict(zip(FAST_NAMES, compute(x, rate)[0].tolist(), strict=True))
 
 
+@pytest.mark.parametrize("size", [1e-9, 1e-6, 1e-3, 1.0, 1e4, 1e9])
+def test_a_window_that_moves_once_has_finite_features(size):
+    """A step at the very edge hides under the Hann window: what is left has no shape, not NaN."""
+    n = spans_of(RATES[0], [ChannelSetup()]).fast_window
+    for at in (0, 1, n // 2, n - 2, n - 1):
+        for base in (0.0, 0.7 * size):
+            x = np.full(n, base, np.float32)
+            x[at] += np.float32(size)
+            compute(x, RATES[0])  # checks that all is finite
+            step = np.full(n, base, np.float32)
+            step[at:] += np.float32(size)
+            compute(step, RATES[0])
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_agrees_with_the_slow_twin(rate):
     n = spans_of(rate, [ChannelSetup()]).fast_window
