@@ -120,7 +120,7 @@ def _shape(x, n, d, out):  # type: ignore[no-untyped-def]
     out[1] = rms
     out[2] = peak
     out[3] = peak / rms
-    out[4] = m4 / (m2 * m2)
+    out[4] = m4 / m2 / m2  # m2 squared might underflow
     out[5] = m3 / (m2 * rms)
     out[6] = rms / ma
     out[7] = peak / ma

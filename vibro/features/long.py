@@ -226,7 +226,7 @@ def long_window(signal, envelope, rpm, lines, kit, out):  # type: ignore[no-unty
     out[3] = _0
     out[4] = _0
     if m2 > _0:
-        out[3] = m4 / (m2 * m2)
+        out[3] = m4 / m2 / m2
         out[4] = peak / np.sqrt(m2)
     _severity(kit, rpm, out)
     _shaft_lines(kit, speed_hz, lines, out)
