@@ -18,6 +18,7 @@ from edge_node.config import load
 from edge_node.host import status
 from vibro.errors import VibroError
 
+pytestmark = pytest.mark.slow_nojit
 MINUTES = 4
 RATE = 25_600
 

@@ -15,7 +15,7 @@ from vibro.evaluation import area_under_curve, prediction_limit, upper_bound
 VALUES = st.lists(st.integers(-4, 4), max_size=12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(VALUES, VALUES)
 def test_area_counts_pairs_and_halves_ties(normal, fault):
     found = area_under_curve(np.array(normal, float), np.array(fault, float))
@@ -31,7 +31,7 @@ def test_area_orders_infinities():
     assert area_under_curve(np.array([np.inf]), np.array([np.inf])) == 0.5
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_upper_bound_is_clopper_and_pearsons(counts):
     k, n = counts
