@@ -31,7 +31,9 @@ def decimate(x, offset, first, count, up, down, bank, out, at):  # type: ignore[
     for k in range(first, first + count):
         row = (k * down) % up
         i = (k * down) // up - offset
+        # Slices: an index that might be negative would forbid vectors.
+        inputs, weights = x[i : i + taps], bank[row]
         total = np.float32(0.0)
         for t in range(taps):
-            total += bank[row, t] * x[i + t]
+            total += weights[t] * inputs[t]
         out[at + k - first] = total

@@ -94,21 +94,29 @@ def make_buffers(spans: Spans, channels: int) -> Buffers:
 
 
 @njit(**INLINE)
+def _forget(memory, first, count):  # type: ignore[no-untyped-def]
+    """Move ``count`` values from ``first`` on to the beginning."""
+    kept = memory[first : first + count]
+    for i in range(count):
+        memory[i] = kept[i]
+
+
+@njit(**INLINE)
 def _take(x, at, raw, cursor, grid):  # type: ignore[no-untyped-def]
     """Copy as many samples as fit behind those still needed; return how many."""
     if cursor[NEXT] - cursor[BASE] == raw.shape[0]:
         keep = min(cursor[FAST] * grid.hop, cursor[SIGNAL] * grid.decimation)
         keep = min(keep, cursor[BLOCK] * grid.block, cursor[NEXT])
-        shift = keep - cursor[BASE]
-        for i in range(cursor[NEXT] - keep):
-            raw[i] = raw[i + shift]
+        _forget(raw, keep - cursor[BASE], cursor[NEXT] - keep)
         cursor[BASE] = keep
     place = cursor[NEXT] - cursor[BASE]
     count = min(x.shape[0] - at, raw.shape[0] - place)
+    # Slices here and below: an index that might be negative would forbid vectors.
+    new, room = x[at : at + count], raw[place : place + count]
     for i in range(count):
-        v = x[at + i]
+        v = new[i]
         # Written so that NaN fails it: what is not a number must not stay in the filters.
-        raw[place + i] = v if abs(v) < _HUGE else _0
+        room[i] = v if abs(v) < _HUGE else _0
     cursor[NEXT] += count
     return count
 
@@ -122,10 +130,10 @@ def _reflex(raw, cursor, grid, previous, out, row):  # type: ignore[no-untyped-d
     """
     while (cursor[BLOCK] + 1) * grid.block <= cursor[NEXT]:
         start = cursor[BLOCK] * grid.block - cursor[BASE]
-        power, top = _0, np.int32(0)
-        for i in range(start, start + grid.block):
-            power += raw[i] * raw[i]
-            top = max(top, magnitude_bits(raw[i]))
+        power, top, block = _0, np.int32(0), raw[start : start + grid.block]
+        for i in range(grid.block):
+            power += block[i] * block[i]
+            top = max(top, magnitude_bits(block[i]))
         rms = np.sqrt(power / np.float32(grid.block))
         if previous != JOINED:
             out[row, 0] = magnitude(top)
@@ -169,8 +177,7 @@ def _decimated(raw, envelope, signal, depth, cursor, grid):  # type: ignore[no-u
     keep = min(cursor[ENV], (cursor[DEPTH] * grid.down) // grid.up)
     shift = keep - cursor[ENV_BASE]
     if shift > 0:
-        for i in range(cursor[ENV] - keep):
-            envelope[i] = envelope[i + shift]
+        _forget(envelope, shift, cursor[ENV] - keep)
         cursor[ENV_BASE] = keep
 
 
@@ -259,8 +266,6 @@ def take_long(cursor, buffers, half, rpm, lines, kit, out):  # type: ignore[no-u
     for c in range(out.shape[0]):
         signal, depth = buffers.signal[c], buffers.depth[c]
         long_window(signal[: 2 * half], depth[: 2 * half], rpm, lines[c], kit, out[c])
-        for i in range(cursor[SIGNAL] - base - half):
-            signal[i] = signal[i + half]
-        for i in range(cursor[DEPTH] - base - half):
-            depth[i] = depth[i + half]
+        _forget(signal, half, cursor[SIGNAL] - base - half)
+        _forget(depth, half, cursor[DEPTH] - base - half)
     cursor[LONG] += 1

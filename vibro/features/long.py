@@ -133,12 +133,13 @@ def _severity(kit, rpm, out):  # type: ignore[no-untyped-def]
     low = max(1, int(np.ceil(low_hz / kit.bin_hz)))
     high = min(kit.power.shape[0] - 1, int(min(ISO_TOP_HZ, kit.pass_hz) / kit.bin_hz))
     acceleration, velocity, displacement, level = _0, _0, _0, _0
-    for k in range(low, high + 1):
-        p = kit.power[k]
-        v = p * kit.velocity[k]
+    power, weight = kit.power[low : high + 1], kit.velocity[low : high + 1]
+    for k in range(power.shape[0]):
+        p = power[k]
+        v = p * weight[k]
         acceleration += p
         velocity += v
-        displacement += v * kit.velocity[k]
+        displacement += v * weight[k]
         level += ln(p + _TINY)
     out[0] = _MM * np.sqrt(velocity)
     out[1] = _UM * np.sqrt(displacement)
