@@ -7,11 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from threadpoolctl import threadpool_limits
-
 from cloud_jobs.lake import Lake
-from cloud_jobs.retrain import NotEnoughDataError
-from cloud_jobs.retrain.job import retrain
 from cloud_jobs.store import Store
 from cloud_jobs.store.tables import ModelRow
 from vibro.assets import Machine
@@ -66,6 +62,12 @@ def train_all(
 def _train(
     site: str, machine_class: str, vectors: object, seed: int, version: str, now_ns: int
 ) -> Trained:
+    # Where the training happens, which may be another process: who only plans needs none of it.
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    from cloud_jobs.retrain import NotEnoughDataError  # noqa: PLC0415
+    from cloud_jobs.retrain.job import retrain  # noqa: PLC0415
+
     try:
         # The matrices are small: more threads than one only wait for each other.
         with threadpool_limits(1):
