@@ -270,7 +270,7 @@ def _legend(plot: Plot, frame: _Frame) -> list[str]:
         parts.append(
             f'<text class="legend" x="{x:.0f}" y="14" text-anchor="end">{escape(line.name)}</text>'
         )
-        x -= 5.9 * len(line.name) + 4
+        x -= 6.2 * len(line.name) + 4
         parts.append(
             f'<line class="curve s{line.style}" x1="{x - 16:.0f}" x2="{x - 2:.0f}" y1="10" '
             'y2="10"/>'

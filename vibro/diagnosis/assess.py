@@ -100,14 +100,17 @@ def assess(
     rpm = rpm if 0.0 < rpm < math.inf else math.nan
     sensors = [sensor_finding(row, p) for row, p in zip(rows, points, strict=True)]
     sound = [i for i, s in enumerate(sensors) if s is None]
-    if _quiet(rows) and (reference is None or not rpm >= 30.0):
+    quiet = _quiet(rows)
+    if quiet and (reference is None or not rpm >= 30.0):
         return _stopped(len(points))
     rows = _running(rows, rate_hz)
     channels = [
         _measure(rows[i], rate_hz, rpm, points[i], reference.channels[i] if reference else None)
         for i in sound
     ]
-    loose = [detached_finding(c.now, c.before, c.point) for c in channels if c.before is not None]
+    # As quiet as a machine that stands: then the speed may be what is wrong, not the sensor.
+    compared = [] if quiet else [(c, c.before) for c in channels if c.before is not None]
+    loose = [detached_finding(c.now, before, c.point) for c, before in compared]
     findings = [s for s in (*sensors, *loose) if s is not None]
     velocity = [c.spectrum.broad_band(rpm) for c in channels]
     worst_zone = max((zone(v, d, iso) for v, d in velocity), default=None) if iso else None

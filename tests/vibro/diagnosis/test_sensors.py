@@ -19,6 +19,7 @@ from tests.vibro.diagnosis.machines import (
     tone,
 )
 from vibro.diagnosis import assess, reference_of
+from vibro.diagnosis.assess import STOPPED_M_S2
 from vibro.diagnosis.sensors import sensor_finding
 from vibro.faults import Fault, Severity
 
@@ -193,3 +194,14 @@ def test_a_broken_sensor_does_not_stop_the_other_from_being_heard(spoil):
     assert channels["de-h"].is_sensor_fault
     assert channels["de-v"] is Fault.BEARING_OUTER
     assert len(found.kurtosis) == len(found.velocity_mm_s) == 1
+
+
+def test_a_machine_that_stands_is_not_a_sensor_that_came_loose():
+    """The speed may be only nominal: below what a running machine does nothing is said of it."""
+    points = [point("de-h", "H")]
+    running = np.array([healthy(1)])
+    reference = reference_of(running, RATE, RPM, points)
+    for share in (0.1, 0.5, 0.9):
+        stands = running / running.std() * share * STOPPED_M_S2
+        found = assess(stands, RATE, RPM, points, reference=reference)
+        assert Fault.DETACHED not in [d.fault for d in found.diagnoses]

@@ -31,6 +31,8 @@ def test_the_demos_scenario_holds_what_it_promises(seed):
     assert 240.0 < shock.at_s < shock.at_s + shock.duration_s < 600.0
     assert shock.site in {m.site for m in plant()}
     assert scenario.shocks_of(shock.site) == (shock,)
+    struck = [m.path for m in plant() if m.site == shock.site and not scenario.of(m.path)]
+    assert len(struck) >= 2  # else nothing would tell the shock from one machine's own trouble
     assert scenario.shocks_of("elsewhere") == ()
     assert scenario.of(a.path) == scenario.truths[:1]
     assert scenario.of("elsewhere/m") == ()
