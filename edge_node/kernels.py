@@ -47,6 +47,14 @@ def compile_library(rates_hz: Sequence[float], folder: Path | None = None) -> li
     return build(folder or default_folder(), [_example(rate) for rate in rates_hz])
 
 
+def first_score() -> float:
+    """Score the first window of a stream with the library if it fits; what a start amounts to."""
+    use_library()
+    machine = MachineFeatures(USUAL_RATE_HZ, [ChannelSetup()])
+    noise = np.random.default_rng(0).standard_normal((1, 8192)).astype(np.float32)
+    return _scored(machine.push(noise, 1500.0).fast[0], None)
+
+
 def _example(rate_hz: float) -> Callable[[], None]:
     """Run everything that a node with a stream of this rate calls."""
 
@@ -61,14 +69,14 @@ def _example(rate_hz: float) -> Callable[[], None]:
     return run
 
 
-def _scored(fast: np.ndarray, long: np.ndarray | None) -> None:
+def _scored(fast: np.ndarray, long: np.ndarray | None) -> float:
     channel = ChannelPath("site", "machine", "channel")
     bundle = _smallest(f"{channel}|running")
     check_golden(bundle)
     scorer = Scorer(bundle, [channel])
-    scorer.judge("fast", fast, "running")
     if long is not None:
         scorer.judge("long", long, "running")
+    return float(scorer.judge("fast", fast, "running")[0][0])
 
 
 def _smallest(key: str) -> Bundle:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cloud_jobs.serve.plot import Band, Line, Mark, Plot
 from cloud_jobs.store.tables import DiagnosisRow
 from vibro.assets import Point
-from vibro.diagnosis.envelope import EnvelopeSpectrum, envelope_spectra
+from vibro.diagnosis.envelope import EnvelopeSpectrum, best_band, envelope_spectra
+from vibro.diagnosis.spectrum import spectrum_of
 from vibro.faults import Fault
 from vibro.records import Clip
 
@@ -75,10 +76,9 @@ def _marks(lines: Iterable[FaultLine], rpm: float) -> list[Mark]:
 
 def amplitude_spectrum(x: Floats, rate_hz: float) -> tuple[Floats, Floats]:
     """Frequencies (Hz) and Hann amplitudes (0 to peak, in the unit of ``x``) of a signal."""
-    window: Floats = np.hanning(len(x)).astype(np.float64)
-    lines: Floats = np.abs(np.fft.rfft((x - x.mean()) * window)) * 2.0 / window.sum()
-    frequencies: Floats = np.fft.rfftfreq(len(x), 1.0 / rate_hz).astype(np.float64)
-    return frequencies, lines
+    found = spectrum_of(x, rate_hz)
+    frequencies: Floats = np.arange(found.lines.size, dtype=np.float64) * found.resolution_hz
+    return frequencies, np.abs(found.lines)
 
 
 def clip_plots(
@@ -185,23 +185,15 @@ def _as_db(x: Floats, rate_hz: float) -> tuple[Floats, Floats]:
 def _best_envelope(
     x: Floats, rate_hz: float, point: Point, rpm: float, diagnoses: Sequence[DiagnosisRow]
 ) -> EnvelopeSpectrum:
-    """Envelope spectrum of the band where the diagnosed line, or any fault line, is highest."""
-    spectra = envelope_spectra(x, rate_hz)
-    wanted = [float(e["found_hz"]) for d in diagnoses[:1] for e in d.evidence if e.get("found_hz")]
-    if not wanted and math.isfinite(rpm):
-        wanted = [line.order * rpm / 60.0 for line in envelope_lines(point)]
-
-    def height(s: EnvelopeSpectrum) -> float:
-        near = [_height_at(s, hz) for hz in wanted if 0.0 < hz < s.top_hz]
-        return max(near, default=float(s.depth.max()))
-
-    return max(spectra, key=height)
-
-
-def _height_at(spectrum: EnvelopeSpectrum, hz: float) -> float:
-    at, slack = hz / spectrum.resolution_hz, max(1.5, 0.01 * hz / spectrum.resolution_hz)
-    lo, hi = max(1, math.floor(at - slack)), math.ceil(at + slack) + 1
-    return float(spectrum.ratio[lo:hi].max(initial=0.0))
+    """Envelope spectrum of the band that shows the diagnosed family, or any known one, best."""
+    said = [
+        float(e["found_hz"])
+        for d in diagnoses[:1]
+        for e in d.evidence
+        if e.get("found_hz") and Fault(d.fault).family == "bearing"
+    ]
+    known = [line.order * rpm / 60.0 for line in envelope_lines(point)] if rpm > 0 else []
+    return best_band(envelope_spectra(x, rate_hz), said or known)
 
 
 def _envelope(

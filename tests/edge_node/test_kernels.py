@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numba import config
 
-from edge_node.kernels import compile_library
+from edge_node.kernels import compile_library, first_score
 from vibro.jit.ahead import STAMP
 
 pytestmark = pytest.mark.skipif(
@@ -139,3 +139,7 @@ def test_a_stamp_that_makes_no_sense_is_not_used(library, tmp_path, stamp):
 def test_without_a_library_nothing_is_wrong(tmp_path):
     said, _ = probe(tmp_path / "none", tmp_path / "r.npz")
     assert "there is no library" in said["why"]
+
+
+def test_the_first_score_of_a_process_is_a_score():
+    assert 0.0 < first_score() <= 1.0

@@ -1,4 +1,4 @@
-"""Scoring by an isolation forest: one row, and a thousand."""
+"""Scoring by an isolation forest: one row, a thousand, and the first one of a process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vibro.cli.bench import start
 from vibro.cli.bench.measure import Contender, agree, case, race, repeated, target
 from vibro.forest import FlatForest, from_estimator, score
 from vibro.forest.score import as_score, total_length
@@ -49,7 +50,9 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
         target("forest_batch_vs_fastest_peer", fastest, "<=", 0.3),
         *_bundle_targets(),
     ]
-    return [one, batch], targets, [p for p in PEERS if p not in peers]
+    started, start_targets = start.run(rounds)
+    absent = [p for p in PEERS if p not in peers]
+    return [one, batch, *started], [*targets, *start_targets], absent
 
 
 def _fitted() -> tuple[Any, F32]:

@@ -19,6 +19,8 @@ Work = Callable[[int], Any]
 """Does its item so many times."""
 
 US = "us"
+MOST_TIMES = 1 << 20
+"""Repetitions in one timing, however short the work."""
 SAMPLE_S = 2e-3
 """Aimed length of one timing: far above the clock's grain, far below a scheduler's slice."""
 
@@ -93,6 +95,8 @@ def _calibrated(c: Contender) -> int:
         took = time.perf_counter() - started
         if took >= SAMPLE_S / 4:
             return max(1, round(k * SAMPLE_S / took))
+        if k >= MOST_TIMES:
+            return k
         k *= 4
 
 
@@ -108,12 +112,12 @@ def case(
         paired = seconds[ours] / values
         lo, hi = np.quantile(paired, (0.1, 0.9))
         peers[peer] = {
-            **_spread(values * factor),
+            **spread(values * factor),
             "ratio": _round(float(np.median(paired))),
             "ratio_p10": _round(float(lo)),
             "ratio_p90": _round(float(hi)),
         }
-    return {"case": name, "unit": unit, "vibro": _spread(seconds[ours] * factor), "peers": peers}
+    return {"case": name, "unit": unit, "vibro": spread(seconds[ours] * factor), "peers": peers}
 
 
 def target(name: str, value: float, op: str, limit: float) -> dict[str, Any]:
@@ -159,7 +163,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _spread(values: NDArray[np.float64]) -> dict[str, float]:
+def spread(values: NDArray[np.float64]) -> dict[str, float]:
+    """Median with the tenth and ninetieth percentile."""
     lo, mid, hi = np.quantile(values, (0.1, 0.5, 0.9))
     return {"median": _round(float(mid)), "p10": _round(float(lo)), "p90": _round(float(hi))}
 
