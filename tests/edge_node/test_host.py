@@ -183,5 +183,5 @@ def test_what_a_configuration_may_get_wrong(tmp_path):
     with pytest.raises(BadInputError, match="'harbour/motor-2' is not in the asset register"):
         machine_of(load(path))
     (tmp_path / "assets.csv").unlink()
-    with pytest.raises(BadInputError, match="assets.csv: there is no such file"):
+    with pytest.raises(BadInputError, match=r"assets\.csv: there is no such file"):
         machine_of(load(path))
