@@ -99,11 +99,11 @@ class SpeedTrack:
         -------
         ndarray of float64, shape (w,), rpm
         """
-        means = np.full(len(first), np.nan)
-        for i, start in enumerate(first):
-            begin, end = int(start) // self._hop, -(-(int(start) + samples) // self._hop)
-            index = np.arange(begin, min(end, self._blocks)) % len(self._sums)
-            known = int(self._known[index].sum())
-            if known:
-                means[i] = self._sums[index].sum() / known
-        return means
+        # One shape for all windows of a length: sums are then added up in the same order always.
+        index = (first // self._hop)[:, None] + np.arange(-(-samples // self._hop) + 1)
+        end = np.minimum(-(-(first + samples) // self._hop), self._blocks)
+        inside = index < end[:, None]
+        at = index % len(self._sums)
+        known = np.where(inside, self._known[at], 0).sum(axis=1)
+        total = np.where(inside, self._sums[at], 0.0).sum(axis=1)
+        return np.where(known > 0, total / np.maximum(known, 1), np.nan)
