@@ -6,7 +6,11 @@ import numpy as np
 
 
 def windows(n, rate_hz, seed=0):
-    """Name and samples of random, tonal, impulsive, clipped and small windows, float32."""
+    """Name and samples of windows of every kind, float32.
+
+    Tones stand on a little noise, as every sensor's do; ``pure`` is a tone without any, and what
+    it leaves in the rest of the spectrum is rounding.
+    """
     rng = np.random.default_rng(seed)
     t = np.arange(n) / rate_hz
     noise = rng.standard_normal(n)
@@ -18,10 +22,16 @@ def windows(n, rate_hz, seed=0):
     made = {
         "random": noise,
         "tonal": tones + 0.01 * noise,
+        "pure": np.sin(2 * np.pi * 0.0391 * np.arange(n)),
         "impulsive": impulses,
+        "one impact": np.roll(ring, n // 3) + 0.01 * noise,
+        "constant": np.full(n, 9.80665),
+        "silent": np.zeros(n),
         "clipped": np.clip(2 * noise, -1.5, 1.5),
+        "clipped tone": np.clip(1.3 * tones, -1.0, 1.0) + 1e-3 * noise,
         "offset": 5 + 0.1 * noise,
         "small": 1e-3 * (noise + tones),
         "counts": np.round(20 * noise) * 0.01,
+        "drifting": 3 * t / t[-1] + 0.1 * noise,
     }
     return {name: x.astype(np.float32) for name, x in made.items()}

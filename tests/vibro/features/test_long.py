@@ -9,10 +9,11 @@ import pytest
 from numba import config
 
 from tests import naive
+from tests.vibro.features.agreement import assert_agree
 from vibro.features.long import lines_of, long_kit, long_window
 from vibro.features.setup import ChannelSetup, LineOrders
 from vibro.features.spans import spans_of
-from vibro.features.table import LONG_NAMES
+from vibro.features.table import LONG, LONG_NAMES
 
 LENGTH = 4096 if config.DISABLE_JIT else 8192
 SPANS = spans_of(25600.0, [ChannelSetup()], long_window=LENGTH)
@@ -50,10 +51,10 @@ def test_agrees_with_the_slow_twin(rpm, lines):
     train = sum(tone(fr * 3.5848 * 0.992 * k, 0.3 / k) for k in range(1, 4))
     envelope = 2 + train + tone(fr, 0.2) + noise(2, 0.1)
     got = compute(signal, envelope, rpm, lines)
-    want = naive.long_features(
-        signal.astype(np.float32), envelope.astype(np.float32), RATE, SPANS.pass_hz, rpm, lines
+    windows = signal.astype(np.float32), envelope.astype(np.float32)
+    assert_agree(
+        LONG, got, lambda x, e: naive.long_features(x, e, RATE, SPANS.pass_hz, rpm, lines), *windows
     )
-    np.testing.assert_allclose(got, want, rtol=1e-3, atol=2e-3)
 
 
 def test_velocity_and_displacement_of_a_known_tone():

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numba import config
 
 from tests import naive
-from vibro.dsp.design import lowpass_bank
+from tests.vibro.features.agreement import assert_agree
 from vibro.errors import BadInputError
 from vibro.features.setup import ChannelSetup, LineOrders
 from vibro.features.spans import envelope_support, spans_of
 from vibro.features.stream import FeatureBatch, MachineFeatures
-from vibro.features.table import FAST_NAMES, LONG_NAMES
+from vibro.features.table import FAST_NAMES, LONG, LONG_NAMES
 
 RATE = 5000.0
 SETUPS = (
@@ -125,34 +125,36 @@ def test_reflex_blocks():
 
 
 def test_the_whole_chain_against_slow_sums():
-    """Long features of decimated signal and envelope, both by convolution of everything at once."""
-    taps = lowpass_bank(SPANS.pass_hz, SPANS.long_rate_hz - SPANS.pass_hz, RATE)[0]
-    ratio = SPANS.fast_window // SPANS.envelope_points
+    """Long features of decimated signal and envelope, from all tiles at once."""
+    chain = naive.Chain(
+        *(RATE, SPANS.fast_window, SPANS.envelope_points, SPANS.decimation),
+        *(SPANS.pass_hz, SPANS.envelope_up, SPANS.envelope_down),
+    )
     for c, setup in enumerate(SETUPS):
-        x = SIGNAL[c].astype(np.float64)
-        signal = naive.decimate(x, taps.astype(np.float64), SPANS.decimation)
-        support = envelope_support(SPANS.fast_window)
-        squared = naive.squared_envelope(x, *setup.band(RATE), RATE, support)
-        squared = squared[SPANS.fast_window // 4 :: ratio]
-        assert SPANS.envelope_up == 1
-        bank = lowpass_bank(
-            SPANS.pass_hz, SPANS.long_rate_hz - SPANS.pass_hz, SPANS.envelope_rate_hz
-        )
-        envelope = naive.decimate(squared, bank[0].astype(np.float64), SPANS.envelope_down)
+        signal, envelope = naive.long_inputs(SIGNAL[c], setup.band(RATE), chain)
         for v, rpm in enumerate(WHOLE["long_rpm"]):
             piece = slice(v * SPANS.long_hop, v * SPANS.long_hop + SPANS.long_window)
-            want = naive.long_features(
-                signal[piece],
-                envelope[piece],
-                SPANS.long_rate_hz,
-                SPANS.pass_hz,
-                rpm,
-                setup.lines,
-            )
-            got = WHOLE["long"][v, c]
-            np.testing.assert_allclose(got[:26], want[:26], rtol=1e-3, atol=2e-3)
-            # The band filter's circular ends, 60 dB down, are what may differ here.
-            np.testing.assert_allclose(got[26:], want[26:], rtol=0.02, atol=0.7)
+            facts = SPANS.long_rate_hz, SPANS.pass_hz, rpm, setup.lines
+            got, inputs = WHOLE["long"][v, c], (signal[piece], envelope[piece])
+            assert_agree(LONG, got, lambda x, e, f=facts: naive.long_features(x, e, *f), *inputs)
+
+
+def test_tiles_of_the_squared_envelope_are_those_of_one_convolution():
+    """They abut: what is 60 dB down at a window's ends is all that tells them from one piece."""
+    s, x = SPANS, SIGNAL[0].astype(np.float64)
+    chain = naive.Chain(
+        *(RATE, s.fast_window, s.envelope_points, s.decimation),
+        *(s.pass_hz, s.envelope_up, s.envelope_down),
+    )
+    band, stop = SETUPS[0].band(RATE), s.long_rate_hz - s.pass_hz
+    tiles = naive.long_inputs(x, band, chain)[1]
+    plain = naive.linear_envelope(x, *band, RATE, envelope_support(s.fast_window))
+    plain = plain[s.fast_window // 4 :: s.fast_window // s.envelope_points]
+    ratio = s.envelope_up, s.envelope_down
+    plain = naive.resample(plain, s.pass_hz, stop, s.envelope_rate_hz, *ratio)[: len(tiles)]
+    assert len(plain) == len(tiles) > 500
+    np.testing.assert_allclose(tiles, plain, atol=5e-3 * plain.max())
+    assert np.corrcoef(tiles, plain)[0, 1] > 0.99999
 
 
 def test_what_is_not_finite_counts_as_zero():
