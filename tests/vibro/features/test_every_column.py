@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from numba import config
@@ -30,14 +32,20 @@ LONGEST = 6000 if config.DISABLE_JIT else 10**7
 """Samples of a real recording that are looked at."""
 
 
+@functools.cache
+def edge_kit(spans):
+    """Kit, first bin and gains of the fast path."""
+    n, (low, high) = spans.fast_window, ChannelSetup().band(spans.rate_hz)
+    scale = n / spans.rate_hz
+    first, gains = band_gain(low * scale, high * scale, n, envelope_support(n))
+    return fast_kit(spans), first, gains * np.float32(2 / n)
+
+
 def fast_columns(x, spans):
     """Columns of one fast window by the kernel."""
-    n, rate = spans.fast_window, spans.rate_hz
-    low, high = ChannelSetup().band(rate)
-    first, gains = band_gain(low * n / rate, high * n / rate, n, envelope_support(n))
     got = np.full(len(FAST), np.nan, np.float32)
     tile = np.empty(spans.envelope_points // 2, np.float32)
-    fast_window(x, fast_kit(spans), first, gains * np.float32(2 / n), got, tile)
+    fast_window(x, *edge_kit(spans), got, tile)
     return got
 
 
