@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,6 +59,53 @@ def test_chunking_changes_nothing(cuts):
     parts = run(cuts)
     for name in FIELDS:
         np.testing.assert_array_equal(parts[name], WHOLE[name])
+
+
+THREE = (*SETUPS, ChannelSetup(lines=LineOrders(0.41, blade_pass=7.0)))
+ODD_SPANS = {
+    rate: spans_of(rate, THREE, fast_window=128, long_window=128)
+    for rate in (3200.0, 12000.0, 25600.0, 48828.0)
+}
+LONGER = np.random.default_rng(8).standard_normal((3, 7000)).astype(np.float32)
+LONGER[1, 900:905] = np.nan
+
+
+def pushed(rate, cuts):
+    """Everything that a machine of three channels says of pieces between ``cuts``."""
+    spans, machine = ODD_SPANS[rate], MachineFeatures(rate, THREE, spans=ODD_SPANS[rate])
+    length = max(1500, spans.long_window_samples) if config.DISABLE_JIT else 7000
+    edges = [0, *sorted(c for c in cuts if 0 < c < length), length]
+    parts = [machine.push(LONGER[:, a:b], 1500.0) for a, b in pairwise(edges)]
+    return {name: np.concatenate([getattr(p, name) for p in parts]) for name in FIELDS}
+
+
+@functools.cache
+def in_one_piece(rate):
+    return pushed(rate, [])
+
+
+@pytest.mark.parametrize("rate", ODD_SPANS)
+@settings(max_examples=2 if config.DISABLE_JIT else 15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 7000), max_size=60))
+def test_chunking_changes_nothing_at_any_ratio_of_rates(rate, cuts):
+    """No decimation, by whole numbers, of 2 and of 4 phases; three channels, one with gaps."""
+    parts, whole = pushed(rate, cuts), in_one_piece(rate)
+    assert len(whole["fast"])
+    assert len(whole["long"])
+    for name in FIELDS:
+        np.testing.assert_array_equal(parts[name], whole[name])
+
+
+def test_a_channel_is_the_same_in_any_company():
+    """Channels share the scratch memory of a machine and nothing else."""
+    rate = 12000.0
+    together = in_one_piece(rate)
+    for c, setup in enumerate(THREE):
+        machine = MachineFeatures(rate, [setup], spans=ODD_SPANS[rate])
+        length = 1500 if config.DISABLE_JIT else 7000
+        alone = machine.push(LONGER[c : c + 1, :length], 1500.0)
+        for name in ("fast", "long", "reflex"):
+            np.testing.assert_array_equal(getattr(alone, name)[:, 0], together[name][:, c])
 
 
 @settings(max_examples=4 if config.DISABLE_JIT else 30, deadline=None)
