@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vibro.dsp.decibel import magnitude, magnitude_bits
 from vibro.dsp.decimate import decimate
 from vibro.dsp.flags import INLINE, KERNEL
+from vibro.dsp.memory import aligned
 from vibro.features.fast import window_features
 from vibro.features.long import long_window
 from vibro.features.spans import Spans
@@ -85,12 +86,17 @@ def make_buffers(spans: Spans, channels: int) -> Buffers:
     lag += spans.envelope_taps * spans.fast_window // spans.envelope_points
     long = spans.long_window + (longest_piece(spans) + lag) // spans.decimation + 64
     return Buffers(
-        raw=np.zeros((channels, raw), np.float32),
-        envelope=np.zeros((channels, envelope), np.float32),
-        signal=np.zeros((channels, long), np.float32),
-        depth=np.zeros((channels, long), np.float32),
-        reflex_rms=np.zeros(channels, np.float32),
+        raw=aligned(channels, _whole_lines(raw)),
+        envelope=aligned(channels, _whole_lines(envelope)),
+        signal=aligned(channels, _whole_lines(long)),
+        depth=aligned(channels, _whole_lines(long)),
+        reflex_rms=aligned(channels),
     )
+
+
+def _whole_lines(values: int) -> int:
+    """Round up so that every channel's row starts on a cache line."""
+    return -(-values // 16) * 16
 
 
 @njit(**INLINE)

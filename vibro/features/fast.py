@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import DB, ln, magnitude, magnitude_bits
-from vibro.dsp.fft import ComplexPlan, RealPlan, complex_plan, passes, real_fft, real_plan
+from vibro.dsp.fft import GAP, ComplexPlan, RealPlan, complex_plan, passes, real_fft, real_plan
 from vibro.dsp.flags import INLINE, KERNEL
+from vibro.dsp.memory import aligned, spectrum_memory
 from vibro.features.spans import Spans, envelope_support
 from vibro.features.table import BANDS
 from vibro.jit import njit
@@ -69,11 +70,11 @@ def fast_kit(spans: Spans) -> FastKit:
         # Hann by (-1/4, 1/2, -1/4): mean square of the window 3/8, one-sided factor 2.
         power_scale=np.float32(16.0 / 3.0 / n / n),
         guard=m * envelope_support(n) // (2 * n),
-        d=np.zeros(n, np.float32),
-        spectrum=np.zeros((2, n // 2 + 1), np.float32),
-        power=np.zeros(n // 2 + 1, np.float32),
-        band=np.zeros(2 * m, np.float32),
-        envelope=np.zeros(m, np.float32),
+        d=aligned(n),
+        spectrum=spectrum_memory(n),
+        power=aligned(n // 2 + 1),
+        band=aligned(2 * m),
+        envelope=aligned(m),
     )
 
 
@@ -191,7 +192,7 @@ def _squared_envelope(kit, first, gains):  # type: ignore[no-untyped-def]
     z = passes(band, kit.envelope_plan)
     w = kit.envelope_plan.work
     for i in range(m):
-        re, im = w[z + i], w[z + m + i]
+        re, im = w[z + i], w[z + m + GAP + i]
         envelope[i] = re * re + im * im
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vibro.dsp.decibel import DB, ln, magnitude, magnitude_bits
 from vibro.dsp.fft import RealPlan, real_fft, real_plan
 from vibro.dsp.flags import CALLED, INLINE, KERNEL
+from vibro.dsp.memory import aligned, aligned_copy, spectrum_memory
 from vibro.features.fast import decibel, hann_power
 from vibro.features.lines import DECOYS, family_snr, line_power, whiten
 from vibro.features.setup import LineOrders
@@ -85,14 +86,14 @@ def long_kit(spans: Spans) -> LongKit:
         power_scale=np.float32(16.0 / 3.0 / n / n),
         orders=np.array(ORDERS),
         decoys=np.array(DECOYS),
-        velocity=(1.0 / omega2).astype(np.float32),
-        d=np.zeros(n, np.float32),
-        spectrum=np.zeros((2, n // 2 + 1), np.float32),
-        power=np.zeros(n // 2 + 1, np.float32),
-        level=np.zeros(n // 2 + 1, np.float32),
-        floor=np.zeros(n // 2 + 2, np.float32),
-        ridge=np.zeros(n // 2 + 1, np.float32),
-        found=np.zeros(len(DECOYS), np.float32),
+        velocity=aligned_copy(1.0 / omega2),
+        d=aligned(n),
+        spectrum=spectrum_memory(n),
+        power=aligned(n // 2 + 1),
+        level=aligned(n // 2 + 1),
+        floor=aligned(n // 2 + 2),
+        ridge=aligned(n // 2 + 1),
+        found=aligned(len(DECOYS)),
     )
 
 
