@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config
 
-from vibro.dsp.fft import cfft, complex_plan, real_plan, rfft, size_of
+from vibro.dsp.fft import cfft, complex_plan, real_plan, rfft, rfft_rows, size_of
 from vibro.errors import BadInputError
 
 REAL = (64, 128, 256, 512) if config.DISABLE_JIT else tuple(2**k for k in range(6, 18))
@@ -49,10 +49,33 @@ def test_complex_transform_agrees_with_float64(n):
     assert np.abs(out.view(np.complex64) - expected).max() <= LARGEST_ERROR * np.abs(expected).max()
 
 
-def test_energy_is_kept():
-    x = np.random.default_rng(1).standard_normal(256)
-    bins = np.abs(transform(x).astype(np.complex128)) ** 2
-    assert (2 * bins.sum() - bins[0] - bins[-1]) / 256 == pytest.approx(np.sum(x**2), rel=1e-5)
+@pytest.mark.parametrize("n", [1024, 4096])
+def test_a_batch_is_its_rows_bit_for_bit(n):
+    rows = np.stack([np.asarray(x, np.float32) for x in signals(n)])
+    out = np.full((len(rows), 2, n // 2 + 1), np.nan, np.float32)
+    rfft_rows(rows, real_plan(n), out)
+    for row, got in zip(rows, out, strict=True):
+        np.testing.assert_array_equal(got[0] + 1j * got[1], transform(row))
+
+
+@pytest.mark.parametrize("n", REAL)
+def test_energy_is_kept_at_every_length(n):
+    for made in signals(n):
+        x = np.asarray(made, np.float32).astype(np.float64)
+        bins = np.abs(transform(x).astype(np.complex128)) ** 2
+        energy = (2 * bins.sum() - bins[0] - bins[-1]) / n
+        assert energy == pytest.approx(np.sum(x**2), rel=1e-6)
+
+
+@settings(max_examples=10, deadline=None)
+@given(shift=st.integers(0, 255), gain=st.floats(-10.0, 10.0))
+def test_a_delay_turns_phases_and_sums_add(shift, gain):
+    rng, n = np.random.default_rng(shift), 256
+    x, y = rng.standard_normal(n), rng.standard_normal(n)
+    turn = np.exp(-2j * np.pi * np.arange(n // 2 + 1) * shift / n)
+    expected = transform(x) * turn + gain * transform(y)
+    got = transform(np.roll(x, shift) + gain * y)
+    assert np.abs(got - expected).max() < 3e-6 * np.abs(expected).max()
 
 
 @settings(max_examples=15, deadline=None)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +125,12 @@ def test_every_column_varies_between_windows_far_more_than_what_is_allowed():
             assert np.count_nonzero(values) >= 3, column.name
             assert np.ptp(values) > 100 * slack[i], column.name
             assert len(np.unique(values)) >= 5, column.name
+
+
+def test_the_slow_twin_uses_nothing_of_vibro():
+    code = "import sys, tests.naive; sys.exit(any(m.startswith('vibro') for m in sys.modules))"
+    root = Path(naive.__file__).parents[1]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("column", [*FAST_NAMES, *LONG_NAMES])
