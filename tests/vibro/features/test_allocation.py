@@ -151,30 +151,32 @@ def test_a_push_takes_handles_only_and_gives_them_back(counted):
     assert all(len(counts) == 1 for counts in handles.values())
 
 
+JUDGE = scorer._judge
+
+
 @numba.njit
-def judge_windows(repeats, values, baselines, geometry, forest, tails, codes, scores, p):
+def judge_windows(repeats, values, rest):
     for r in range(repeats):
-        scorer._judge(
-            values[r % values.shape[0]], *baselines, *geometry, forest, *tails, codes, scores, p
-        )
+        JUDGE(values[r % values.shape[0]], *rest)
 
 
-def test_judging_windows_allocates_nothing(counted):
+@pytest.mark.parametrize("path", ["fast", "long"])
+def test_judging_windows_allocates_nothing(counted, monkeypatch, path):
     channels = [ChannelPath("harbour", "pump-1", c) for c in ("de-h", "de-v", "nde-h")]
     width = {"fast": len(FAST_NAMES), "long": len(LONG_NAMES)}
-    judge = Scorer(bundle(width=width), channels)
-    for path in ("fast", "long"):
-        model, *baselines = judge._baselines(path, "running")
-        rows = np.random.default_rng(1).standard_normal((5, 3, width[path])).astype(np.float32)
-        codes = np.empty(model.forest.features, np.float32)
-        scores, p = np.full(3, np.inf, np.float32), np.empty(3)
-        geometry = model.geometry.mean, model.geometry.matrix
-        tails = model.score_tail.arrays, model.radius_tail.arrays
-        args = rows, tuple(baselines), geometry, model.forest.arrays, tails, codes, scores, p
-        assert_nothing_grows(counted, judge_windows, *args)
-        judge_windows(1, *args)
-        np.testing.assert_array_equal(scores, judge.judge(path, rows[0], "running")[0])
-        assert np.isfinite(scores[:2]).all()
+    rows = np.random.default_rng(1).standard_normal((5, 3, width[path])).astype(np.float32)
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(scorer, "_judge", lambda *args: (seen.append(args), JUDGE(*args)))
+        scores, _ = Scorer(bundle(width=width), channels).judge(path, rows[0], "running")
+    rest = seen[0][1:]  # everything but the window
+    assert_nothing_grows(counted, judge_windows, rows, rest)
+    expected = scores.copy()
+    judge_windows(1, rows, rest)
+    assert np.isfinite(expected[:2]).all()
+    np.testing.assert_array_equal(scores, expected)
+    judge_windows(2, rows, rest)
+    assert not np.array_equal(scores[:2], expected[:2])
 
 
 @numba.njit
