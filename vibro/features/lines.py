@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vibro.dsp.decibel import DB, ln
+from vibro.dsp.decibel import DB, ln, magnitude
 from vibro.dsp.flags import CALLED, INLINE
 from vibro.jit import njit
 
@@ -58,10 +58,11 @@ def whiten(power, count, level, floor, ridge):  # type: ignore[no-untyped-def]
         level[k] = DB * ln(power[k] + _TINY)
     width = max(4, min(FLOOR_BINS, (count - 1) // 4))
     blocks = (count - 1) // width  # bin 0 belongs to none: the mean was removed
+    # Slices here and below: an index that might be negative would forbid vectors.
     for b in range(blocks):
-        total = _0
-        for k in range(1 + b * width, 1 + (b + 1) * width):
-            total += level[k]
+        total, block = _0, level[1 + b * width : 1 + (b + 1) * width]
+        for k in range(width):
+            total += block[k]
         floor[b] = total / np.float32(width)
     floor[blocks] = floor[blocks - 1]
     half = width // 2
@@ -69,22 +70,37 @@ def whiten(power, count, level, floor, ridge):  # type: ignore[no-untyped-def]
         level[k] -= floor[0]
     for b in range(blocks):
         start = 1 + b * width + half
-        step = (floor[b + 1] - floor[b]) / np.float32(width)
-        for k in range(start, min(start + width, count)):
-            level[k] -= floor[b] + step * np.float32(k - start)
+        step, block = (floor[b + 1] - floor[b]) / np.float32(width), level[start : start + width]
+        here = floor[b]
+        for k in range(min(width, count - start)):
+            block[k] -= here + step * np.float32(k)
     for k in range(1 + blocks * width + half, count):
         level[k] -= floor[blocks]
     ridge[0] = _0
     ridge[count - 1] = _0
-    top = _0
+    bits = np.int32(0)
     for k in range(1, count - 1):
         here = level[k]
         # Not max(): numba's would mind NaN, and the loop would not vectorise.
         here = level[k - 1] if level[k - 1] > here else here  # noqa: FURB136
-        ridge[k] = level[k + 1] if level[k + 1] > here else here  # noqa: FURB136
-    for k in range(1, count - 1):
-        top = max(top, ridge[k])
-    return top
+        here = level[k + 1] if level[k + 1] > here else here  # noqa: FURB136
+        ridge[k] = here
+        # As integers floats above 0 keep their order, and those below it are below 0.
+        bits = max(bits, np.float32(here).view(np.int32))
+    return magnitude(bits)
+
+
+@njit(**INLINE)
+def _height(level):  # type: ignore[no-untyped-def] # a scalar
+    """Level within 0..`SNR_TOP_DB`; not by max(), which would mind NaN."""
+    level = level if level > _0 else _0  # noqa: FURB136
+    return level if level < SNR_TOP_DB else SNR_TOP_DB  # noqa: FURB136
+
+
+@njit(**INLINE)
+def _nearest(place):  # type: ignore[no-untyped-def] # a scalar
+    """Nearest bin as an unsigned number: one that might be negative would have to be looked at."""
+    return np.uint32(np.int32(place + 0.5))
 
 
 @njit(**INLINE)
@@ -94,14 +110,16 @@ def _comb(ridge, frequency, bin_hz, count):  # type: ignore[no-untyped-def]
     if harmonics < 1:
         return _0
     steps = max(1, int(np.ceil(SLIP * frequency * harmonics / bin_hz)))
-    best = _0
+    # A harmonic that is not in the band reads bin 0, where the ridge is 0.
+    second, third = 2.0 * (harmonics > 1), 3.0 * (harmonics > 2)
+    expected, slip, best = frequency / bin_hz, SLIP / steps, np.int32(0)
     for s in range(-steps, steps + 1):
-        spacing = frequency * (1.0 + SLIP * s / steps) / bin_hz
-        total = _0
-        for h in range(1, harmonics + 1):
-            total += min(max(ridge[int(h * spacing + 0.5)], _0), SNR_TOP_DB)
-        best = max(best, total)
-    return best / np.float32(harmonics)
+        spacing = expected * (1.0 + slip * s)
+        total = _height(ridge[_nearest(spacing)])
+        total += _height(ridge[_nearest(second * spacing)])
+        total += _height(ridge[_nearest(third * spacing)])
+        best = max(best, np.float32(total).view(np.int32))
+    return magnitude(best) / np.float32(harmonics)
 
 
 @njit(**CALLED)

@@ -99,6 +99,8 @@ class SpeedTrack:
         -------
         ndarray of float64, shape (w,), rpm
         """
+        if not len(first):
+            return np.empty(0)
         # One shape for all windows of a length: sums are then added up in the same order always.
         index = (first // self._hop)[:, None] + np.arange(-(-samples // self._hop) + 1)
         end = np.minimum(-(-(first + samples) // self._hop), self._blocks)
