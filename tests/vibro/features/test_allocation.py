@@ -169,9 +169,8 @@ def test_judging_windows_allocates_nothing(counted, monkeypatch, path):
     with monkeypatch.context() as patch:
         patch.setattr(scorer, "_judge", lambda *args: (seen.append(args), JUDGE(*args)))
         scores, _ = Scorer(bundle(width=width), channels).judge(path, rows[0], "running")
-    rest = seen[0][1:]  # everything but the window
+    rest, expected = seen[0][1:], scores.copy()  # the arguments but the window; its scores
     assert_nothing_grows(counted, judge_windows, rows, rest)
-    expected = scores.copy()
     judge_windows(1, rows, rest)
     assert np.isfinite(expected[:2]).all()
     np.testing.assert_array_equal(scores, expected)
