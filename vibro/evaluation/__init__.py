@@ -3,15 +3,18 @@
 Pure rules. What reads recordings and what fits peers is given to them by the command.
 """
 
-from vibro.evaluation.groups import Group, group_entries
-from vibro.evaluation.metrics import area_under_curve, prediction_limit, upper_bound
+from vibro.evaluation.groups import Group, group_entries, seconds_of
+from vibro.evaluation.intervals import area_interval, share_interval, upper_share
+from vibro.evaluation.metrics import area_under_curve, prediction_limit
 from vibro.evaluation.naming import NamingTable
-from vibro.evaluation.protocol import Method, Round, Unit, judge, judge_run, unit
+from vibro.evaluation.protocol import Judgement, Method, Round, Unit, judge, judge_run, unit
 from vibro.evaluation.runs import RunFigures, run_figures
 from vibro.evaluation.splits import Piece, Split, split_normals, split_rounds, split_run
+from vibro.evaluation.verdicts import best, broken_limits, labelled_limits, run_limits, ties
 
 __all__ = [
     "Group",
+    "Judgement",
     "Method",
     "NamingTable",
     "Piece",
@@ -19,15 +22,23 @@ __all__ = [
     "RunFigures",
     "Split",
     "Unit",
+    "area_interval",
     "area_under_curve",
+    "best",
+    "broken_limits",
     "group_entries",
     "judge",
     "judge_run",
+    "labelled_limits",
     "prediction_limit",
     "run_figures",
+    "run_limits",
+    "seconds_of",
+    "share_interval",
     "split_normals",
     "split_rounds",
     "split_run",
+    "ties",
     "unit",
-    "upper_bound",
+    "upper_share",
 ]

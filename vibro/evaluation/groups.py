@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
+from vibro.faults import Fault
 from vibro.files import Entry
 
-_STATE_KEYS = ("load_hp", "load_lbs", "load_N", "speed", "state")
+_STATE_KEYS = (
+    "load",
+    "load_hp",
+    "load_lbs",
+    "load_N",
+    "load_kN",
+    "load_Nm",
+    "torque_Nm",
+    "speed",
+    "state",
+)
 """Keys of a manifest that tell the operating state of a recording."""
+_FAULTY = ("fault", "faulty", "damaged", "abnormal", "anomaly", "anomalous", "defect", "defective")
+"""Labels of recordings that are faulty as a whole."""
+_SECONDS = "seconds_since_start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,11 @@ class Group:
         Snapshots in the order of time; empty when it is not a run.
     other : int
         Recordings labelled otherwise (after shutdown, by the row): not used.
+    other_labels : tuple of str
+        Their labels.
+    numbered : bool
+        Whether a run's snapshots have numbers of their own; else they are in the order of their
+        times, or of the numbers in their names.
     """
 
     set: str
@@ -34,11 +56,14 @@ class Group:
     fault: tuple[Entry, ...]
     run: tuple[Entry, ...] = ()
     other: int = 0
+    other_labels: tuple[str, ...] = ()
+    numbered: bool = True
 
     @property
-    def rate_hz(self) -> float:
-        """Sampling rate of its recordings."""
-        return next(iter((*self.normal, *self.fault, *self.run))).rate_hz
+    def unknown_words(self) -> tuple[str, ...]:
+        """Publisher's words for faults that are not in the taxonomy."""
+        words = [str(e.raw.get("fault")) for e in self.fault if e.fault is Fault.UNKNOWN]
+        return tuple(dict.fromkeys(w for w in words if w not in ("None", "", Fault.UNKNOWN)))
 
 
 def group_entries(entries: Iterable[Entry]) -> list[Group]:
@@ -57,13 +82,47 @@ def group_entries(entries: Iterable[Entry]) -> list[Group]:
 
 def _group(set_name: str, name: str, entries: list[Entry], run: bool) -> Group:
     if run:
-        ordered = sorted((e for e in entries if e.label != "post_shutdown"), key=lambda e: e.index)
-        return Group(set_name, name, (), (), tuple(ordered), len(entries) - len(ordered))
+        kept = [e for e in entries if e.label != "post_shutdown"]
+        numbered = len({e.index for e in kept}) == len(kept)
+        ordered = tuple(sorted(kept, key=_order(kept, numbered)))
+        after = [e for e in entries if e.label == "post_shutdown"]
+        return Group(set_name, name, (), (), ordered, len(after), _labels(after), numbered)
     counted = sorted(entries, key=lambda e: _numbers(e.file))
-    normal = tuple(e for e in counted if e.fault is None)
-    fault = tuple(e for e in counted if e.label == "fault")
-    other = len(entries) - len(normal) - len(fault)
-    return Group(set_name, name, normal, fault, (), other)
+    normal = tuple(e for e in counted if e.fault is None and not _is_faulty(e))
+    fault = tuple(e for e in counted if _is_faulty(e))
+    other = [e for e in counted if e.fault is not None and not _is_faulty(e)]
+    return Group(set_name, name, normal, fault, (), len(other), _labels(other))
+
+
+def _is_faulty(e: Entry) -> bool:
+    return e.label.strip().lower() in _FAULTY
+
+
+def _labels(entries: Iterable[Entry]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(e.label for e in entries))
+
+
+def _order(entries: list[Entry], numbered: bool) -> Callable[[Entry], Any]:
+    if numbered:
+        return lambda e: e.index
+    if seconds_of(sorted(entries, key=_seconds)) is not None:
+        return _seconds
+    return lambda e: _numbers(e.file)
+
+
+def _seconds(e: Entry) -> float:
+    told = e.raw.get(_SECONDS)
+    if isinstance(told, bool) or not isinstance(told, int | float) or not math.isfinite(told):
+        return math.inf
+    return float(told)
+
+
+def seconds_of(entries: Iterable[Entry]) -> list[float] | None:
+    """Seconds since the start of a run's snapshots; None where not all are told or do not rise."""
+    told = [_seconds(e) for e in entries]
+    if any(math.isinf(t) for t in told) or any(b <= a for a, b in pairwise(told)):
+        return None
+    return told
 
 
 def _numbers(file: str) -> list[tuple[str, int]]:
@@ -73,4 +132,5 @@ def _numbers(file: str) -> list[tuple[str, int]]:
 
 def _state(e: Entry) -> str:
     told = [f"{k.split('_')[0]} {e.raw[k]}" for k in _STATE_KEYS if e.raw.get(k) is not None]
-    return ", ".join([f"{e.rate_hz:g} Hz", *told])
+    rate = f"{e.rate_hz:g} Hz" if e.rate_hz > 0.0 else "rate by the files"
+    return ", ".join([rate, *told])

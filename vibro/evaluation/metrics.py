@@ -34,50 +34,9 @@ def area_under_curve(normal: NDArray[np.floating], fault: NDArray[np.floating]) 
     return float((below + 0.5 * equal).sum() / (n.size * f.size))
 
 
-def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
-    """One-sided upper confidence bound of a share.
-
-    Clopper & Pearson, Biometrika 26 (1934): the largest share under which ``events`` or fewer
-    would still be seen with probability ``1 - confidence``. NaN without trials.
-
-    Raises
-    ------
-    ValueError
-        If events is not within 0 to trials.
-    """
-    if not 0 <= events <= trials:
-        raise ValueError(f"{events} events of {trials} trials")
-    if trials == 0:
-        return math.nan
-    if events == trials:
-        return 1.0
-    low, high = events / trials, 1.0
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if _at_most(events, trials, middle) > 1.0 - confidence:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _at_most(events: int, trials: int, share: float) -> float:
-    """Probability of at most ``events`` of ``trials``, 0 < share <= 1."""
-    if share >= 1.0:
-        return 0.0
-    hit, miss = math.log(share), math.log1p(-share)
-    terms = [
-        math.lgamma(trials + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(trials - k + 1)
-        + k * hit
-        + (trials - k) * miss
-        for k in range(events + 1)
-    ]
-    return math.fsum(math.exp(t) for t in terms)
-
-
-def prediction_limit(values: Sequence[float], share: float = FALSE_ALARM_SHARE) -> float:
+def prediction_limit(
+    values: Sequence[float] | NDArray[np.floating], share: float = FALSE_ALARM_SHARE
+) -> float:
     """Limit that one more healthy value exceeds with probability ``share``.
 
     Student's prediction limit ``mean + t sd sqrt(1 + 1/n)`` of a normal variable whose mean and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vibro.evaluation.intervals import upper_share
 from vibro.faults import Fault
 from vibro.records import Diagnosis
 
@@ -48,11 +49,13 @@ class NamingTable:
             self.wrong += 1
 
     def facts(self) -> dict[str, object]:
-        """As JSON."""
+        """As JSON; ``wrong_upper95`` bounds the share of wrong names, by Clopper and Pearson."""
+        total = self.correct + self.uncertain + self.wrong
         return {
             "correct": self.correct,
             "uncertain": self.uncertain,
             "wrong": self.wrong,
-            "total": self.correct + self.uncertain + self.wrong,
+            "total": total,
+            "wrong_upper95": upper_share(self.wrong / total, total) if total else None,
             "confusion": self.confusion,
         }

@@ -34,25 +34,29 @@ class RunFigures:
     quiet: int
 
 
-def run_figures(alarmed: Sequence[bool], times_s: Sequence[float]) -> RunFigures:
+def run_figures(
+    alarmed: Sequence[bool], times_s: Sequence[float], lasting: int = LASTING
+) -> RunFigures:
     """Judge the alarms of the tested snapshots of one run.
 
     Parameters
     ----------
     alarmed, times_s : sequences of one length
         In the order of time.
+    lasting : int
+        Alarmed snapshots in a row that make an alarm.
     """
     flags = list(alarmed)
-    begin = _lasting(flags)
+    begin = _begin(flags, lasting)
     if begin is None:
         return RunFigures(None, math.nan, sum(flags), len(flags))
-    confirmed = begin + LASTING - 1
+    confirmed = begin + lasting - 1
     return RunFigures(confirmed, float(times_s[-1] - times_s[confirmed]), sum(flags[:begin]), begin)
 
 
-def _lasting(flags: list[bool]) -> int | None:
-    for i in range(len(flags) - LASTING + 1):
+def _begin(flags: list[bool], lasting: int) -> int | None:
+    for i in range(len(flags) - lasting + 1):
         rest = flags[i:]
-        if all(rest[:LASTING]) and sum(rest) >= STAYING * len(rest):
+        if all(rest[:lasting]) and sum(rest) >= STAYING * len(rest):
             return i
     return None

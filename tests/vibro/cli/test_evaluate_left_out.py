@@ -11,7 +11,7 @@ from tests.datasets.manifests import add, write
 from tests.vibro.cli.commands import vibro
 from tests.vibro.cli.rigs import healthy, outer
 from vibro.cli.evaluate import figures, units
-from vibro.cli.evaluate.peers import Level, PerChannel, ledoit_wolf
+from vibro.cli.evaluate.peers import Level, Mahalanobis, PerChannel
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import FAST_NAMES
 from vibro.files.recording import STANDARD_GRAVITY
@@ -26,7 +26,7 @@ def two_methods(monkeypatch):
     """A feature's level and a detector that stops at the first NaN, quick to fit."""
 
     def methods():
-        return {"rms": Level("rms"), "mahalanobis": PerChannel(ledoit_wolf, log=True)}
+        return {"rms": Level("rms"), "mahalanobis": PerChannel(Mahalanobis, log=False)}
 
     monkeypatch.setattr(figures, "all_methods", methods)
 

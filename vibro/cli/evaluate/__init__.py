@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,12 +14,22 @@ from vibro.cli.datasets import DATA, wanted_folder
 from vibro.cli.main import echo_json
 from vibro.errors import BadInputError
 
+if TYPE_CHECKING:
+    from vibro.cli.evaluate.figures import GroupFigures, Tell
+    from vibro.evaluation import Group
+
 
 @click.command(name="evaluate")
 @DATA
 @click.option("--set", "set_name", metavar="NAME", help="Only this set of the manifest.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a report with figures, one page that loads nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(data: Path | None, set_name: str | None, as_json: bool) -> None:
+def command(data: Path | None, set_name: str | None, html: Path | None, as_json: bool) -> None:
     """Measure detection and diagnosis on recordings.
 
     Our detector and its peers see the same windows of the same recordings. Each is fitted on the
@@ -33,11 +43,16 @@ def command(data: Path | None, set_name: str | None, as_json: bool) -> None:
     defined is 0 to all of them. A recording that mostly stands still, or is too short, is in no
     figure and no count; the caution names it.
 
+    A recording that is not there or cannot be read is told of and left out, too.
+
     \b
     auc      probability that a faulty recording scores above a healthy one
     recall   share of faulty recordings that alarm
     far      share of healthy test recordings that alarm; upper 95 % bound
-    lead_s   run to failure: from the confirmed lasting alarm to the end
+    lead_s   run to failure: from the confirmed lasting alarm to the end;
+             its range is that of other limits and alarm rules
+
+    Intervals hold with 95 % and count recordings, not windows or blocks.
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
     from vibro.evaluation import group_entries  # noqa: PLC0415
     from vibro.files import read_manifest  # noqa: PLC0415
@@ -47,65 +62,47 @@ def command(data: Path | None, set_name: str | None, as_json: bool) -> None:
     names = list(dict.fromkeys(e.set for e in entries))
     if set_name is not None and set_name not in names:
         raise BadInputError(f"{folder}: has no set '{set_name}'; it has {', '.join(names)}")
+    if html is not None and not html.absolute().parent.is_dir():
+        raise BadInputError(f"{html}: its folder is not there")
     groups = group_entries(e for e in entries if set_name in (None, e.set))
     found = list(_each(groups))
+    if html is not None:
+        from vibro.cli.evaluate.report import write_report  # noqa: PLC0415
+
+        write_report(html, found)
     if as_json:
-        echo_json({"sets": found})
+        echo_json({"sets": [f.facts for f in found]})
     else:
-        _show(found)
+        from vibro.cli.evaluate.tables import show  # noqa: PLC0415
+
+        show([f.facts for f in found])
 
 
-def _each(groups: list[Any]) -> Iterable[dict[str, Any]]:
+def _each(groups: list[Group]) -> Iterable[GroupFigures]:
     from vibro.cli.evaluate.figures import group_figures  # noqa: PLC0415
 
-    progress = sys.stderr.isatty()
-    for i, group in enumerate(groups):
-        if progress:
-            click.echo(
-                f"\r\x1b[K{i + 1}/{len(groups)} {group.set} {group.name}", err=True, nl=False
+    with _progress() as tell:
+        for i, group in enumerate(groups):
+            yield group_figures(
+                group, _steps(tell, f"{i + 1}/{len(groups)} {group.set} {group.name}")
             )
-        yield group_figures(group)
-    if progress:
+
+
+def _steps(tell: Tell, begin: str) -> Tell:
+    return lambda step: tell(f"{begin}: {step}")
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """One line on a terminal that is rewritten, and gone at the end however it comes."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    try:
+        yield lambda text: click.echo(f"\r\x1b[K{_printable(text)[:78]}", err=True, nl=False)
+    finally:
         click.echo("\r\x1b[K", err=True, nl=False)
 
 
-def _show(found: list[dict[str, Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    console = Console(soft_wrap=True, highlight=False)
-    for item in found:
-        title = f"{item['set']}, {item['group']}"
-        console.print(f"[bold]{title}[/]: {item['n_normal']} normal, {item['n_fault']} faulty")
-        if item["methods"]:
-            table = Table(box=None, pad_edge=False, header_style="bold")
-            run = any(m["false_early"] is not None for m in item["methods"].values())
-            columns = (
-                ("first_alarm", "lead_s", "false_early", "far", "far_upper95")
-                if run
-                else ("auc", "recall", "far", "far_upper95")
-            )
-            table.add_column("method")
-            for column in columns:
-                table.add_column(column, justify="right")
-            for name, figures in item["methods"].items():
-                table.add_row(name, *(_cell(figures[c]) for c in columns))
-            console.print(table)
-        named = item["diagnosis"]
-        if named["total"]:
-            console.print(
-                f"named: {named['correct']} right, {named['uncertain']} uncertain, "
-                f"{named['wrong']} wrong of {named['total']}"
-            )
-            for label, row in named["confusion"].items():
-                said = ", ".join(f"{n} {word}" for word, n in row.items())
-                console.print(f"  {label}: {said}")
-        if item["caution"]:
-            console.print(f"[dim]{item['caution']}[/]")
-        console.print()
-
-
-def _cell(value: float | None) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) and value < 10 else f"{value:.0f}"
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

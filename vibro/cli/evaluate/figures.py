@@ -2,66 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from datasets.catalogue import find_set
-from datasets.replay import points_of
 from vibro.cli.evaluate.methods import all_methods
-from vibro.cli.evaluate.reading import (
-    Loaded,
-    Material,
-    Recordings,
-    left_out,
-    load,
-    read_group,
-)
-from vibro.cli.evaluate.units import choose_spans, enough, unit_notes, unit_of
+from vibro.cli.evaluate.naming import diagnosis_table
+from vibro.cli.evaluate.reading import Loaded, left_out, load, read_group
+from vibro.cli.evaluate.recordings import Recordings
+from vibro.cli.evaluate.units import choose_spans, enough, unit_notes, unit_of, window_note
+from vibro.errors import VibroError
 from vibro.evaluation import (
     Group,
-    NamingTable,
+    Judgement,
+    Method,
     Piece,
     Round,
     Split,
     Unit,
+    best,
+    broken_limits,
     judge,
     judge_run,
+    labelled_limits,
+    run_limits,
+    seconds_of,
     split_rounds,
     split_run,
+    ties,
 )
-from vibro.evaluation.naming import named
-from vibro.features.spans import Spans, spans_of
-from vibro.files import Entry
 
-Counts = tuple[int, int]
+Tell = Callable[[str], None]
 
-SECONDS_A_SNAPSHOT = "seconds_since_start"
 TOO_FEW = "recordings too short or too few for windows to fit on"
 STILL = "stands still in most windows"
 
 
-def group_figures(group: Group) -> dict[str, Any]:
-    """Return one element of ``sets``, as `vibro evaluate --json` prints it."""
-    group, recordings, notes = read_group(group)
-    known = find_set(group.set)
-    if group.run:
-        counts, methods = _run(group, recordings, notes)
-    elif group.normal and group.fault:
-        counts, methods = _labelled(group, recordings, notes)
-    else:
-        counts, methods = (len(group.normal), len(group.fault)), {}
-        notes += _why_not(group, known.traps if known else ())
-    if group.other and (group.normal or group.fault or group.run):
-        notes.append(f"{group.other} recordings labelled otherwise were left out")
-    return {
+@dataclass(slots=True)
+class Detection:
+    """What detection found in a group.
+
+    Attributes
+    ----------
+    judgements : mapping of method to Judgement
+    limits : list of str
+        What the group is too small to tell.
+    times : list of float
+        Of a run's snapshots that calibrate and test, seconds, or their numbers where ``counted``.
+    """
+
+    n_normal: int
+    n_fault: int
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    limits: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """One element of ``sets``, as `vibro evaluate --json` prints it, and what figures are of."""
+
+    facts: dict[str, Any]
+    detection: Detection
+
+
+def group_figures(group: Group, tell: Tell = lambda _: None) -> GroupFigures:
+    """Judge a group; what cannot be judged is said in its caution and stops nothing else.
+
+    Parameters
+    ----------
+    tell : callable
+        Is told how far it has come.
+    """
+    group, recordings, notes = read_group(group, tell)
+    try:
+        found = _detection(group, recordings, notes, tell)
+    except VibroError as error:
+        notes.append(f"detection cannot be measured: {error}")
+        found = Detection(len(group.normal), len(group.fault) + len(group.run))
+    notes += _words(group)
+    table, undiagnosed = diagnosis_table(group, recordings, tell)
+    methods = {n: j.figures for n, j in found.judgements.items()}
+    alike = [s for s in (broken_limits(methods), ties(methods)) if s]
+    facts = {
         "set": group.set,
         "group": group.name,
-        "n_normal": counts[0],
-        "n_fault": counts[1],
+        "n_normal": found.n_normal,
+        "n_fault": found.n_fault,
         "methods": methods,
-        "diagnosis": diagnosis_table(group, recordings).facts(),
-        "caution": "; ".join(notes),
+        "best": best(methods),
+        "too_small": bool(found.limits),
+        "diagnosis": table.facts(),
+        "caution": "; ".join([*notes, *undiagnosed, *found.limits, *alike]),
     }
+    return GroupFigures(facts, found)
+
+
+def _detection(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> Detection:
+    if group.run:
+        return _run(group, recordings, notes, tell)
+    if group.normal and group.fault:
+        return _labelled(group, recordings, notes, tell)
+    known = find_set(group.set)
+    notes += _why_not(group, known.traps if known else ())
+    return Detection(len(group.normal), len(group.fault))
 
 
 def _why_not(group: Group, traps: tuple[str, ...]) -> list[str]:
@@ -71,22 +119,33 @@ def _why_not(group: Group, traps: tuple[str, ...]) -> list[str]:
     return [f"no {lacks} recording in this group: detection cannot be measured"]
 
 
-def _labelled(
-    group: Group, recordings: Recordings, notes: list[str]
-) -> tuple[Counts, dict[str, Any]]:
+def _words(group: Group) -> list[str]:
+    """Notes on labels and on words for faults that nobody here knows."""
+    notes = []
+    if group.other and (group.normal or group.fault or group.run):
+        labels = f" ({', '.join(group.other_labels)})" if group.other_labels else ""
+        notes.append(f"{group.other} recordings labelled otherwise were left out{labels}")
+    if group.unknown_words:
+        words = ", ".join(f"'{w}'" for w in group.unknown_words)
+        notes.append(f"faults of unknown kind, detected but not named: {words}")
+    return notes
+
+
+def _labelled(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> Detection:
     material = load(group.normal, group.fault, recordings)
     notes += material.notes
-    counts = len(material.normal), len(material.fault)
-    splits = split_rounds([x.x.shape[1] for x in material.normal])
+    found = Detection(len(material.normal), len(material.fault))
+    splits = split_rounds([x.samples for x in material.normal])
     notes += [splits[0].caution] if splits[0].caution else []
     pieces = {p: material.normal[p.recording] for s in splits for p in _all(s)}
-    lengths = [p.samples for p in pieces] + [x.x.shape[1] for x in material.fault]
+    lengths = [p.samples for p in pieces] + [x.samples for x in material.fault]
     fit = min(([p.samples for p in s.fit] for s in splits), key=sum)
     spans = choose_spans(material, fit, min(lengths)) if fit and material.fault else None
     if spans is None:
         notes.append(TOO_FEW)
-        return counts, {}
-    notes += _window_note(spans, material)
+        return found
+    notes += window_note(spans, material)
+    tell("features")
     unit = {p: unit_of(material, spans, x, p) for p, x in pieces.items()}
     faults = {x.entry.file: unit_of(material, spans, x) for x in material.fault}
     normals = [(pieces[p].entry.file, u) for p, u in unit.items()]
@@ -94,11 +153,14 @@ def _labelled(
     notes += left_out({file: STILL for file, u in faults.items() if not u.is_judgeable})
     rounds = [_round(s, unit) for s in splits]
     judged = [u for u in faults.values() if u.is_judgeable]
-    counts = counts[0], len(judged)
-    if not judged or not all(enough(r.fit, r.calibrate) for r in rounds):
+    found.n_fault = len(judged)
+    if not judged or not all(enough(r.fit, r.calibrate) and r.test for r in rounds):
         notes.append(TOO_FEW)
-        return counts, {}
-    return counts, {name: judge(m, rounds, judged) for name, m in all_methods().items()}
+        return found
+    tested = len({p.recording for s in splits for p in s.test if unit[p].is_judgeable})
+    found.judgements = _each(lambda m: judge(m, rounds, judged, tested), notes, tell)
+    found.limits = labelled_limits(tested, len(judged))
+    return found
 
 
 def _all(split: Split) -> Sequence[Piece]:
@@ -111,88 +173,81 @@ def _round(split: Split, unit: Mapping[Piece, Unit]) -> Round:
     return Round(*([unit[p] for p in role if unit[p].is_judgeable] for role in roles))
 
 
-def _run(group: Group, recordings: Recordings, notes: list[str]) -> tuple[Counts, dict[str, Any]]:
+def _each(
+    judged_by: Callable[[Method], Judgement], notes: list[str], tell: Tell
+) -> dict[str, Judgement]:
+    """Judge by every method; one that fails on these recordings is told of and left out."""
+    found = {}
+    for name, method in all_methods().items():
+        tell(name)
+        try:
+            found[name] = judged_by(method)
+        except (VibroError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+            notes.append(f"{name} fails on these recordings ({' '.join(str(error).split())})")
+    return found
+
+
+def _run(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> Detection:
     material = load(group.run, (), recordings)
     notes += material.notes
     snapshots = material.normal
+    found = Detection(0, len(snapshots))
     roles = _run_roles(snapshots, notes)
     if roles is None:
-        return (0, len(snapshots)), {}
-    lengths = [x.x.shape[1] for x in snapshots]
+        return found
+    lengths = [x.samples for x in snapshots]
     spans = choose_spans(material, lengths[: roles[0]], min(lengths))
     if spans is None:
         notes.append(TOO_FEW)
-        return (0, len(snapshots)), {}
-    notes += _window_note(spans, material)
+        return found
+    notes += window_note(spans, material)
+    tell("features")
     judged = [(x, unit_of(material, spans, x)) for x in snapshots]
     notes += unit_notes([(x.entry.file, u) for x, u in judged])
     notes += left_out({x.entry.file: STILL for x, u in judged if not u.is_judgeable})
     judged = [(x, u) for x, u in judged if u.is_judgeable]
+    return _judged_run(group, judged, notes, tell)
+
+
+def _judged_run(
+    group: Group, judged: Sequence[tuple[Loaded, Unit]], notes: list[str], tell: Tell
+) -> Detection:
     snapshots, units = [x for x, _ in judged], [u for _, u in judged]
+    found = Detection(0, len(snapshots))
     roles = _run_roles(snapshots, notes)
     if roles is None or not enough(units[: roles[0]], units[roles[0] : roles[1]]):
         notes.append(TOO_FEW)
-        return (0, len(snapshots)), {}
-    times, missing = _times(snapshots)
-    if missing:
+        return found
+    numbers = [x.entry.index for x in snapshots]
+    if not group.numbered:
+        numbers = list(range(len(snapshots)))
+        notes.append("snapshots are not numbered: taken in the order of times or names, from 0")
+    times = seconds_of([x.entry for x in snapshots])
+    found.counted = times is None
+    if times is None:
+        times = [float(n) for n in numbers]
         notes.append("when snapshots were taken is not told: lead_s counts snapshots")
     notes.append(
         f"the first {roles[1]} snapshots are taken as healthy, the rest is judged; "
         "when damage began is not known"
     )
-    numbers = [x.entry.index for x in snapshots]
-    counts = roles[1], len(snapshots) - roles[1]
-    found = {n: judge_run(m, units, times, numbers, roles) for n, m in all_methods().items()}
-    return counts, found
+    found.n_normal, found.n_fault = roles[1], len(snapshots) - roles[1]
+    found.times = times[roles[0] :]
+    found.judgements = _each(lambda m: judge_run(m, units, times, numbers, roles), notes, tell)
+    quiet = [_quiet(j) for j in found.judgements.values()]
+    found.limits = run_limits(max(quiet, default=0))
+    return found
+
+
+def _quiet(judgement: Judgement) -> int:
+    """Snapshots before a method's alarm."""
+    return len(judgement.test) if judgement.began is None else judgement.began
 
 
 def _run_roles(snapshots: Sequence[Loaded], notes: list[str]) -> tuple[int, int] | None:
     try:
         return split_run(len(snapshots))
     except ValueError as error:
-        notes.append(str(error))
+        if str(error) not in notes:
+            notes.append(str(error))
         return None
-
-
-def _times(snapshots: list[Loaded]) -> tuple[list[float], bool]:
-    told = [x.entry.raw.get(SECONDS_A_SNAPSHOT) for x in snapshots]
-    if any(t is None for t in told):
-        return [float(x.entry.index) for x in snapshots], True
-    return [float(t) for t in told if t is not None], False
-
-
-def _window_note(spans: Spans, material: Material) -> list[str]:
-    standard = spans_of(material.rate_hz, material.setups)
-    if (spans.fast_window, spans.long_window) == (standard.fast_window, standard.long_window):
-        return []
-    fast, long = 1e3 * spans.fast_window / material.rate_hz, spans.long_window / spans.long_rate_hz
-    return [f"windows shortened to {fast:.3g} ms and {long:.3g} s to have enough to fit on"]
-
-
-def diagnosis_table(group: Group, recordings: Recordings) -> NamingTable:
-    """Name the labelled bearing faults, and what is said of the healthy recordings beside them.
-
-    The label is only compared with what was said.
-    """
-    table = NamingTable()
-    bearings = [e for e in group.fault if e.fault is not None and e.fault.family == "bearing"]
-    if not bearings:
-        return table
-    for entry in (*group.normal, *bearings):
-        table.add(entry.fault, _said(entry, group.normal, recordings))
-    return table
-
-
-def _said(entry: Entry, normal: Sequence[Entry], recordings: Recordings) -> str:
-    from vibro.diagnosis import assess, reference_of  # noqa: PLC0415
-
-    recording = recordings[entry.file]
-    points = points_of(entry, recording)
-    reference = None
-    for other in sorted(normal, key=lambda e: abs(e.rpm - entry.rpm)):
-        healthy = recordings[other.file]
-        if other.file != entry.file and healthy.names == recording.names:
-            reference = reference_of(healthy.samples, healthy.rate_hz, healthy.rpm, points)
-            break
-    said = assess(recording.samples, recording.rate_hz, recording.rpm, points, reference=reference)
-    return named(said.diagnoses)

@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.replay import points_of, read_entry
+from datasets.replay import points_of
+from vibro.cli.evaluate.recordings import Recordings, Shape
 from vibro.errors import BadInputError
 from vibro.evaluation import Group
 from vibro.features.setup import ChannelSetup
-from vibro.features.spans import FAST_S, spans_of
-from vibro.files import Entry, Recording
-
-Recordings = Mapping[str, Recording]
-"""By the manifest's name of the file."""
+from vibro.features.spans import spans_of
+from vibro.files import Entry
 
 SHORTEST = 64
 """Shortest window, samples or decimated samples, that is ever used."""
-STILL = 0.5
-"""Share of a recording in which a channel may stand still; above it nobody could judge it."""
 NAMED = 3
 """Recordings are told by name up to so many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One recording, its channels those of its group."""
+    """One recording, its channels those of its group.
+
+    Attributes
+    ----------
+    samples : int
+        Length.
+    rows : tuple of int
+        Its channels that the group compares.
+    """
 
     entry: Entry
-    x: NDArray[np.float32]
     rpm: float
+    samples: int
+    rows: tuple[int, ...]
+    recordings: Recordings
+
+    def cut(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Samples ``start`` to ``stop``; shape (channels, n), m/s2."""
+        found = self.recordings[self.entry.file].samples
+        return np.ascontiguousarray(found[list(self.rows), start:stop])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +67,45 @@ class Material:
     notes: list[str]
 
 
-def read_group(group: Group) -> tuple[Group, Recordings, list[str]]:
-    """Read a group's recordings, each once.
+def read_group(group: Group, tell: Callable[[str], None]) -> tuple[Group, Recordings, list[str]]:
+    """Read a group's recordings for the first time.
+
+    Parameters
+    ----------
+    tell : callable
+        Is told how far it has come.
 
     Returns
     -------
     group : Group
-        Without the recordings that are not there or cannot be judged.
-    recordings : mapping of file to Recording
+        Without the recordings that are not there, cannot be read or cannot be judged.
+    recordings : Recordings
     notes : list of str
         Tell of those that were left out.
-
-    Raises
-    ------
-    BadInputError
-        If a recording cannot be read.
     """
     entries = (*group.normal, *group.fault, *group.run)
-    recordings = {e.file: read_entry(e) for e in entries if e.path.is_file()}
-    missing = len(entries) - len(recordings)
-    notes = [f"{missing} recordings of the manifest are not there"] if missing else []
-    dead = {file: why for file, r in recordings.items() if (why := _standstill(r))}
+    recordings = Recordings(entries)
+    missing = [e.file for e in entries if not e.path.is_file()]
+    there = [e for e in entries if e.path.is_file()]
+    unable = {}
+    for i, e in enumerate(there):
+        tell(f"reading {i + 1}/{len(there)}")
+        if why := recordings.survey(e.file) or recordings.shapes[e.file].dead:
+            unable[e.file] = why
+    out = {*missing, *unable}
 
     def kept(role: Sequence[Entry]) -> tuple[Entry, ...]:
-        return tuple(e for e in role if e.file in recordings and e.file not in dead)
+        return tuple(e for e in role if e.file not in out)
 
     left = replace(group, normal=kept(group.normal), fault=kept(group.fault), run=kept(group.run))
-    return left, recordings, notes + left_out(dead)
+    return left, recordings, [*_not_there(missing), *left_out(unable)]
+
+
+def _not_there(files: Sequence[str]) -> list[str]:
+    if not files:
+        return []
+    count = "1 recording" if len(files) == 1 else f"{len(files)} recordings"
+    return [f"{count} of the manifest not there ({some_of(files)})"]
 
 
 def left_out(unable: Mapping[str, str]) -> list[str]:
@@ -100,52 +124,40 @@ def some_of(names: Iterable[str]) -> str:
     return ", ".join(found[:NAMED]) + more
 
 
-def _standstill(recording: Recording) -> str:
-    """Why a recording with a channel that is constant most of the time is no use; else empty.
-
-    Every method takes the median over windows: that would be the dead channel's, and its alarm
-    would pass for the fault that the label tells of.
-    """
-    samples = recording.samples
-    size = min(samples.shape[1], max(2, round(FAST_S * recording.rate_hz)))
-    blocks = samples[:, : samples.shape[1] // size * size].reshape(len(samples), -1, size)
-    share = (np.ptp(blocks, axis=2) == 0.0).mean(axis=1)
-    dead = [n for n, s in zip(recording.names, share, strict=True) if s > STILL]
-    return f"channel {' and '.join(dead)} does not move" if dead else ""
-
-
 def load(normal: Sequence[Entry], fault: Sequence[Entry], recordings: Recordings) -> Material:
-    """Match the channels of recordings: by position, else by name, else the first ones."""
-    there = [(e, recordings[e.file]) for e in (*normal, *fault)]
-    rate = there[0][1].rate_hz if there else math.nan
-    alike = [(e, r) for e, r in there if r.rate_hz == rate]
-    if not alike:
+    """Match the channels of recordings: by position, else by name, else the first ones.
+
+    The rate is that of most normal recordings; those of another are left out and told of.
+    """
+    there = [(e, recordings.shapes[e.file]) for e in (*normal, *fault)]
+    if not there:
         return Material([], [], (), math.nan, [])
-    other = len(there) - len(alike)
-    notes = [f"{other} recordings of another rate were left out"] if other else []
-    choice, note = _channels([r for _, r in alike])
+    counted = there[: len(normal)] or there
+    rate = Counter(s.rate_hz for _, s in counted).most_common(1)[0][0]
+    notes = left_out(
+        {e.file: f"{s.rate_hz:g} Hz, not {rate:g}" for e, s in there if s.rate_hz != rate}
+    )
+    alike = [(e, s) for e, s in there if s.rate_hz == rate]
+    choice, note = _channels([s for _, s in alike])
     notes += [note] if note else []
-    first, recording = alike[0]
-    points = points_of(first, recording)
+    first = alike[0][0]
+    points = points_of(first, recordings[first.file])
     setups = tuple(ChannelSetup(lines=points[i].lines) for i in choice[0])
     short = _too_short(alike, rate, setups)
-    loaded = [
-        Loaded(e, r.samples[rows], r.rpm)
-        for (e, r), rows in zip(alike, choice, strict=True)
+    loaded = {
+        e.file: Loaded(e, s.rpm, s.samples, rows, recordings)
+        for (e, s), rows in zip(alike, choice, strict=True)
         if e.file not in short
-    ]
-    healthy = {e.file for e in normal}
+    }
+    healthy = [loaded[e.file] for e in normal if e.file in loaded]
+    faulty = [loaded[e.file] for e in fault if e.file in loaded]
     return Material(
-        [x for x in loaded if x.entry.file in healthy],
-        [x for x in loaded if x.entry.file not in healthy],
-        setups,
-        rate,
-        notes + left_out(short),
+        healthy, faulty, setups, rate, [*notes, *left_out(short), *_speeds(healthy, faulty)]
     )
 
 
 def _too_short(
-    recordings: Sequence[tuple[Entry, Recording]], rate_hz: float, setups: Sequence[ChannelSetup]
+    recordings: Sequence[tuple[Entry, Shape]], rate_hz: float, setups: Sequence[ChannelSetup]
 ) -> dict[str, str]:
     """Recordings that not even the shortest windows fit into, and why."""
     try:
@@ -154,21 +166,36 @@ def _too_short(
         return {}
     least = spans.long_window_samples
     return {
-        e.file: f"{r.samples.shape[1]} samples, at least {least} are needed"
-        for e, r in recordings
-        if r.samples.shape[1] < least
+        e.file: f"{s.samples} samples, at least {least} are needed"
+        for e, s in recordings
+        if s.samples < least
     }
 
 
-def _channels(recordings: Sequence[Recording]) -> tuple[list[list[int]], str]:
+def _speeds(normal: Sequence[Loaded], fault: Sequence[Loaded]) -> list[str]:
+    """Note where faulty recordings run at speeds that no normal one has."""
+    healthy = [x.rpm for x in normal if x.rpm > 0.0]
+    faulty = [x.rpm for x in fault if x.rpm > 0.0]
+    if not (healthy and faulty):
+        return []
+    low, high = 0.9 * min(healthy), 1.1 * max(healthy)
+    if low <= min(faulty) and max(faulty) <= high:
+        return []
+    return [
+        f"faulty recordings run at {min(faulty):.0f} to {max(faulty):.0f} rpm, normal ones at "
+        f"{min(healthy):.0f} to {max(healthy):.0f}: what is found may be the speed"
+    ]
+
+
+def _channels(recordings: Sequence[Shape]) -> tuple[list[tuple[int, ...]], str]:
     """Rows to take of each recording."""
     counts = {len(r.names) for r in recordings}
     if len(counts) == 1:
-        return [list(range(len(r.names))) for r in recordings], ""
+        return [tuple(range(len(r.names))) for r in recordings], ""
     common = [n for n in recordings[0].names if all(n in r.names for r in recordings)]
     if common:
-        rows = [[r.names.index(n) for n in common] for r in recordings]
+        rows = [tuple(r.names.index(n) for n in common) for r in recordings]
         return rows, f"only the channels that all recordings have: {', '.join(common)}"
     least = min(counts)
     note = f"channels are not named alike: the first {least} of each recording were compared"
-    return [list(range(least)) for _ in recordings], note
+    return [tuple(range(least)) for _ in recordings], note

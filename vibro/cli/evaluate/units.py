@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from vibro.cli.evaluate.reading import SHORTEST, Loaded, Material, some_of
 from vibro.errors import BadInputError
 from vibro.evaluation import Piece, Unit, unit
@@ -61,8 +59,7 @@ def _rows(lengths: list[int], support: int, hop: int) -> int:
 
 def unit_of(material: Material, spans: Spans, loaded: Loaded, piece: Piece | None = None) -> Unit:
     """Windows of a recording, or of a piece of it."""
-    x = loaded.x if piece is None else loaded.x[:, piece.start : piece.stop]
-    x = np.ascontiguousarray(x)
+    x = loaded.cut() if piece is None else loaded.cut(piece.start, piece.stop)
     batch = MachineFeatures(material.rate_hz, material.setups, spans=spans).push(x, loaded.rpm)
     return unit(batch.fast, batch.long)
 
@@ -83,3 +80,12 @@ def unit_notes(units: Sequence[tuple[str, Unit]]) -> list[str]:
         files = some_of(f for f, u in units if u.undefined)
         notes.append(f"{', '.join(odd)} not defined in some windows: 0 to every method ({files})")
     return notes
+
+
+def window_note(spans: Spans, material: Material) -> list[str]:
+    """Tell where windows are not the usual ones."""
+    standard = spans_of(material.rate_hz, material.setups)
+    if (spans.fast_window, spans.long_window) == (standard.fast_window, standard.long_window):
+        return []
+    fast, long = 1e3 * spans.fast_window / material.rate_hz, spans.long_window / spans.long_rate_hz
+    return [f"windows shortened to {fast:.3g} ms and {long:.3g} s to have enough to fit on"]
