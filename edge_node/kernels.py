@@ -13,14 +13,15 @@ from vibro.features.setup import ChannelSetup
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.forest import FlatForest, Tail, score
-from vibro.jit.ahead import default_folder, load
+from vibro.jit.ahead import STAMP, default_folder, load
+from vibro.jit.compiler import load_compiler
 from vibro.records import ChannelPath
 
 USUAL_RATE_HZ = 25600.0
 
 
 def use_library() -> str:
-    """Use the library of kernels if there is a fitting one.
+    """Use the library of kernels if there is a fitting one; else load the compiler.
 
     ``VIBRO_KERNELS`` names its folder; the word ``jit`` goes without.
 
@@ -29,9 +30,24 @@ def use_library() -> str:
     str
         Empty when it is used; else why not.
     """
-    if os.environ.get("VIBRO_KERNELS") == "jit":
-        return "VIBRO_KERNELS=jit"
-    return load(default_folder())
+    wanted = os.environ.get("VIBRO_KERNELS") != "jit"
+    refused = load(default_folder()) if wanted else "VIBRO_KERNELS=jit"
+    if refused:
+        load_compiler()
+    return refused
+
+
+def refusal(why: str) -> str:
+    """Say why a library that there is was not used, and what cures it; empty where there is none.
+
+    Parameters
+    ----------
+    why : str
+        What `use_library` returned.
+    """
+    if not (why and (default_folder() / STAMP).is_file()):
+        return ""
+    return f"kernels are compiled as they are called: {why}; `vibro edge compile` makes a new one"
 
 
 def compile_library(rates_hz: Sequence[float], folder: Path | None = None) -> list[str]:
@@ -51,8 +67,8 @@ def first_score() -> float:
     """Score the first window of a stream with the library if it fits; what a start amounts to."""
     use_library()
     machine = MachineFeatures(USUAL_RATE_HZ, [ChannelSetup()])
-    noise = np.random.default_rng(0).standard_normal((1, 8192)).astype(np.float32)
-    return _scored(machine.push(noise, 1500.0).fast[0], None)
+    sweep = np.sin(1e-4 * np.arange(8192.0) ** 2).astype(np.float32)
+    return _scored(machine.push(sweep[None], 1500.0).fast[0], None)
 
 
 def _example(rate_hz: float) -> Callable[[], None]:
@@ -97,7 +113,8 @@ def _smallest(key: str) -> Bundle:
         tail = Tail(np.array([0.0, 1.0]), np.array([1.0, 0.1]), 1.0, 10)
         zeros, ones = np.zeros(n, np.float32), np.ones(n, np.float32)
         geometry = Geometry(zeros, np.eye(n, dtype=np.float32))
-        models[path] = PathModel(forest, geometry, tail, tail, {key: Scaling(zeros, ones)})
+        scaling, logs = {key: Scaling(zeros, ones)}, np.zeros(n, np.bool_)
+        models[path] = PathModel(forest, geometry, tail, tail, scaling, logs=logs, lasting={})
         codes[path] = np.zeros((1, n + 1), np.float32)
     return Bundle(
         site="site",

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numba import config
 
-from edge_node.kernels import compile_library, first_score
+from edge_node.kernels import compile_library, first_score, refusal, use_library
 from vibro.jit.ahead import STAMP
 
 pytestmark = pytest.mark.skipif(
@@ -134,6 +134,18 @@ def test_a_stamp_that_makes_no_sense_is_not_used(library, tmp_path, stamp):
         )
     (broken / STAMP).write_text(text)
     assert load(broken)
+
+
+def test_a_library_that_is_not_used_is_told_with_its_cure(library, tmp_path, monkeypatch):
+    for folder, told in (
+        (altered(library, tmp_path / "stale", sources="other"), "made for other sources"),
+        (tmp_path / "none", ""),
+        ("jit", ""),
+    ):
+        monkeypatch.setenv("VIBRO_KERNELS", str(folder))
+        line = refusal(use_library())
+        assert told in line
+        assert bool(told) == ("`vibro edge compile`" in line)
 
 
 def test_without_a_library_nothing_is_wrong(tmp_path):

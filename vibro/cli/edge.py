@@ -75,11 +75,12 @@ def _checked(c: Checked) -> dict[str, Any]:
 def run(configs: tuple[Path, ...], child_of: int | None, as_json: bool) -> None:
     """Run one or more nodes in this process until their sources end, or SIGTERM or Ctrl-C."""
     from edge_node.host import Host  # noqa: PLC0415
-    from edge_node.kernels import use_library  # noqa: PLC0415
+    from edge_node.kernels import refusal, use_library  # noqa: PLC0415
     from vibro.cli.nodes import require_sound  # noqa: PLC0415
 
-    use_library()
     require_sound(configs)
+    if refused := refusal(use_library()):
+        click.echo(refused, err=True)
     host = Host(configs, time.time_ns())
 
     def stop(number: int, frame: object) -> None:

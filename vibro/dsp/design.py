@@ -88,5 +88,6 @@ def band_gain(low: float, high: float, n: int, support: int) -> tuple[int, NDArr
     ideal = half * np.sinc(half * t) * window
     pad = math.ceil(SLOPE * n / support)
     bins = np.arange(max(1, math.floor(low) - pad), min(n // 2 - 1, math.ceil(high) + pad) + 1)
-    phase = np.outer(2.0 * np.pi * bins / n - centre, t)
-    return int(bins[0]), (np.cos(phase) @ ideal).astype(np.float32)
+    around = np.zeros(n, np.complex128)
+    around[t % n] = ideal * np.exp(1j * centre * t)
+    return int(bins[0]), np.fft.fft(around)[bins].real.astype(np.float32)

@@ -1,4 +1,9 @@
-"""A process from nothing to its first score: seconds and memory, by how its kernels come about."""
+"""A process from nothing to its first score: seconds and memory, by how its kernels come about.
+
+The processes run as an installed Vibro does: their modules' byte code is cached, and their
+environment is the plain one beside that of the peers, where there is one (a peer there hooks into
+every start of numba, for more than a second).
+"""
 
 from __future__ import annotations
 
@@ -25,27 +30,32 @@ import json
 (peak,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([seconds, int(peak.split()[1]) / 1024]))
 """
+NUMPY = "import time\nstarted = time.perf_counter()\nimport numpy\n" + PROBE.partition("score()\n")[2]
+COMPILE = "import sys; from edge_node.kernels import compile_library; from pathlib import Path; "
+COMPILE += "compile_library([25600.0], Path(sys.argv[1]))"
 MODES = ("JIT uncached", "JIT, warm cache", "ahead of time")
 
 
 def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Start processes of each kind; return cases and targets."""
-    from edge_node.kernels import USUAL_RATE_HZ, compile_library  # noqa: PLC0415
-
-    found: dict[str, list[tuple[float, float]]] = {mode: [] for mode in MODES}
+    found: dict[str, list[tuple[float, float]]] = {mode: [] for mode in (*MODES, "numpy")}
     with tempfile.TemporaryDirectory(prefix="vibro-bench-") as folder:
         library, warm = Path(folder) / "library", Path(folder) / "warm"
-        compile_library([USUAL_RATE_HZ], library)
+        subprocess.run(  # noqa: S603
+            [interpreter(), "-c", COMPILE, str(library)], env=_environment("jit", warm), check=True
+        )
         _started("jit", warm)
         for i in range(max(3, rounds // 10)):
             if i < 2:
-                found[MODES[0]].append(_started("jit", Path(folder) / f"cold-{i}"))
+                found[MODES[0]].append(_started("jit", Path(folder) / f"cold-{i}", warm))
             found[MODES[1]].append(_started("jit", warm))
             found[MODES[2]].append(_started(str(library), warm))
+            found["numpy"].append(_started("jit", warm, code=NUMPY))
     cases = [
-        {"case": f"process to its first score, {mode}", "unit": unit, "peers": {},
-         "vibro": spread(np.array(pairs)[:, column])}
-        for mode, pairs in found.items()
+        {"case": f"process to its first score, {mode}", "unit": unit,
+         "vibro": spread(np.array(found[mode])[:, column]),
+         "peers": {"import of numpy alone": _beside(found, mode, column)}}
+        for mode in MODES
         for column, unit in enumerate(("s", "MiB"))
     ]  # fmt: skip
     medians = {mode: np.median(np.array(pairs), axis=0) for mode, pairs in found.items()}
@@ -56,11 +66,39 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     ]
 
 
-def _started(kernels: str, cache: Path) -> tuple[float, float]:
+def interpreter() -> str:
+    """Python of the plain environment beside this one, else this one's."""
+    plain = Path(sys.prefix).parent / ".venv" / "bin" / "python"
+    return str(plain) if plain.exists() else sys.executable
+
+
+def _beside(
+    found: dict[str, list[tuple[float, float]]], mode: str, column: int
+) -> dict[str, float]:
+    """Figures of the process that only imports numpy, and the ratio within the rounds."""
+    ours, theirs = np.array(found[mode])[:, column], np.array(found["numpy"])[:, column]
+    paired = ours / theirs[: len(ours)]
+    ratio = spread(paired)
+    return {
+        **spread(theirs),
+        "ratio": ratio["median"], "ratio_p10": ratio["p10"], "ratio_p90": ratio["p90"],
+    }  # fmt: skip
+
+
+def _environment(kernels: str, cache: Path, code: Path | None = None) -> dict[str, str]:
+    """Environment of a process: ``cache`` keeps machine code, ``code`` (else it) byte code."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    places = {"NUMBA_CACHE_DIR": str(cache), "PYTHONPYCACHEPREFIX": str((code or cache) / "code")}
+    return kept | places | {"VIBRO_KERNELS": kernels}
+
+
+def _started(
+    kernels: str, cache: Path, byte_code: Path | None = None, *, code: str = PROBE
+) -> tuple[float, float]:
     """Seconds and MiB of one process."""
-    environment = {**os.environ, "VIBRO_KERNELS": kernels, "NUMBA_CACHE_DIR": str(cache)}
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", PROBE], env=environment, capture_output=True, text=True, check=True
-    )
+        [interpreter(), "-c", code],
+        env=_environment(kernels, cache, byte_code), capture_output=True, text=True, check=True,
+    )  # fmt: skip
     seconds, mib = json.loads(done.stdout)
     return float(seconds), float(mib)

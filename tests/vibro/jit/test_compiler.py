@@ -1,0 +1,41 @@
+"""Numba in a process that only runs kernels: without what it does not need, and nobody's harm."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROBE = """
+import gc, sys
+from vibro.jit.compiler import load_compiler
+load_compiler()
+load_compiler()
+assert "numba" in sys.modules and gc.isenabled()
+import numpy as np
+from vibro.dsp.fft import real_plan, rfft
+out = np.zeros((2, 33), np.float32)
+rfft(np.ones(64, np.float32), real_plan(64), out)
+assert out[0, 0] == 64.0
+assert "scipy" not in sys.modules and "coverage" not in sys.modules
+import scipy.linalg
+assert scipy.linalg.det([[2.0]]) == 2.0
+"""
+
+
+def test_numba_does_not_bring_scipy_and_scipy_can_be_used_after_all():
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_loaded_already_stays_as_it_is():
+    code = """
+import sys, scipy.linalg
+held = sys.modules["scipy.linalg"]
+from vibro.jit.compiler import load_compiler
+load_compiler()
+assert sys.modules["scipy.linalg"] is held
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
