@@ -11,7 +11,10 @@ from tests.vibro.cli.rigs import healthy, outer
 pytestmark = pytest.mark.slow_nojit
 
 FIGURES = {"auc", "recall", "far", "far_upper95", "lead_s", "first_alarm", "false_early"}
-METHODS = ["vibro", "rms", "kurtosis", "isolation_forest", "mahalanobis"]
+INTERVALS = {"auc_interval", "recall_interval", "far_interval", "lead_range_s"}
+METHODS = [
+    "vibro", "rms", "kurtosis", "isolation_forest", "one_class_svm", "lof", "mahalanobis", "ecod",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +49,14 @@ def test_every_set_has_the_same_shape(found):
     assert list(found) == ["cwru", "single", "rig", "skab"]
     for item in found.values():
         assert set(item) == {
-            "set", "group", "n_normal", "n_fault", "methods", "diagnosis", "caution",
+            "set", "group", "n_normal", "n_fault", "methods", "best", "too_small", "diagnosis",
+            "caution",
         }  # fmt: skip
-        assert set(item["diagnosis"]) == {"correct", "uncertain", "wrong", "total", "confusion"}
+        assert set(item["diagnosis"]) == {
+            "correct", "uncertain", "wrong", "wrong_upper95", "total", "confusion",
+        }  # fmt: skip
         assert list(item["methods"]) in (METHODS, [])
-        assert all(set(m) == FIGURES for m in item["methods"].values())
+        assert all(set(m) == FIGURES | INTERVALS for m in item["methods"].values())
 
 
 def test_clear_faults_are_found_and_named(found):
@@ -60,6 +66,10 @@ def test_clear_faults_are_found_and_named(found):
     assert (ours["auc"], ours["recall"], ours["far"]) == (1.0, 1.0, 0.0)
     assert ours["far_upper95"] == pytest.approx(1 - 0.05 ** (1 / 20), abs=1e-6)
     assert ours["lead_s"] is None
+    assert ours["auc_interval"][0] < 0.95  # three faulty recordings prove little
+    assert ours["recall_interval"] == pytest.approx([0.025 ** (1 / 3), 1.0])
+    assert cwru["too_small"]
+    assert "3 faulty recordings would not prove a recall above 29%" in cwru["caution"]
     named = cwru["diagnosis"]
     assert (named["correct"], named["wrong"], named["total"]) == (3, 0, 3)
     assert named["confusion"]["healthy"] == {"healthy": 20}
@@ -69,7 +79,8 @@ def test_a_single_normal_recording_is_cut_and_said(found):
     single = found["single"]
     assert single["caution"].startswith("one normal recording: guarded blocks")
     assert single["methods"]["vibro"]["auc"] == 1.0
-    assert single["methods"]["vibro"]["far_upper95"] > 0.4  # five blocks prove little
+    assert single["methods"]["vibro"]["far_upper95"] == pytest.approx(0.95)  # one proves nothing
+    assert "1 healthy test recording cannot bound" in single["caution"]
 
 
 def test_a_run_tells_lead_and_early_alarms(found):
@@ -78,6 +89,8 @@ def test_a_run_tells_lead_and_early_alarms(found):
     assert ours["first_alarm"] == 18  # confirmed by the third faulty snapshot
     assert (ours["lead_s"], ours["false_early"]) == (300.0, 0)
     assert (ours["auc"], ours["recall"]) == (None, None)
+    low, high = ours["lead_range_s"]
+    assert low <= ours["lead_s"] <= high
     assert run["n_normal"] + run["n_fault"] == 24
 
 
@@ -100,13 +113,6 @@ def test_wrong_names_are_one_line(rig, tmp_path, monkeypatch):
     refused(vibro("evaluate"), "--data", "VIBRO_DATA")
     refused(vibro("evaluate", "--data", rig, "--set", "nope"), "nope", "cwru, single")
     refused(vibro("evaluate", "--data", tmp_path), "manifest.json")
-
-
-def test_a_broken_recording_names_itself(tmp_path):
-    entries = [add(tmp_path, f"{i}.npy", healthy(i)) for i in range(2)]
-    write(tmp_path, [*entries, add(tmp_path, "f.npy", healthy(3), "fault", "ball")])
-    (tmp_path / "f.npy").write_bytes(b"junk" * 100)
-    refused(vibro("evaluate", "--data", tmp_path, "--json"), "f.npy")
 
 
 def test_real_motors_never_wrong_with_confidence(data_dir):

@@ -169,7 +169,7 @@ def test_a_recording_that_is_not_there_is_counted_and_the_rest_judged(tmp_path, 
     (tmp_path / "f2.npy").unlink()
     (found,) = vibro("evaluate", "--data", tmp_path, "--json").json["sets"]
     assert (found["n_fault"], found["diagnosis"]["total"]) == (2, 2)
-    assert "1 recordings of the manifest are not there" in found["caution"]
+    assert "1 recording of the manifest is not there (f2.npy)" in found["caution"]
 
 
 def test_every_real_recording_is_judged_or_told_of(data_dir):
@@ -180,6 +180,6 @@ def test_every_real_recording_is_judged_or_told_of(data_dir):
         pytest.skip("the folder holds no IMS recordings")
     (found,) = vibro("evaluate", "--data", data_dir, "--set", "ims", "--json").json["sets"]
     assert found["n_normal"] + found["n_fault"] + 1 == len(ims)
-    assert "1 recordings labelled otherwise were left out" in found["caution"]
+    assert "1 recording labelled otherwise left out" in found["caution"]
     for figures_of_method in found["methods"].values():
         assert figures_of_method["auc"] == 1.0

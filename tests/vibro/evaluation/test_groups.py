@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.datasets.manifests import COMMON, write
-from vibro.evaluation import group_entries
+from vibro.evaluation import group_entries, seconds_of
 from vibro.files import read_manifest
 
 
@@ -47,7 +47,45 @@ def test_a_run_is_one_group_in_the_order_of_time_without_its_shutdown(tmp_path):
     )
     (group,) = found
     assert [e.index for e in group.run] == [0, 1, 2]
-    assert (group.normal, group.fault, group.other, group.rate_hz) == ((), (), 1, 12000.0)
+    assert (group.normal, group.fault, group.other, group.numbered) == ((), (), 1, True)
+    assert group.other_labels == ("post_shutdown",)
+
+
+def test_a_run_without_numbers_is_in_the_order_of_its_times_else_of_its_names(tmp_path):
+    run = {"set": "x", "run": "r", "label": "run_to_failure"}
+    timed = [run | {"file": f"s{i}.npy", "seconds_since_start": 10 * (3 - i)} for i in range(3)]
+    (group,) = groups(tmp_path, *timed)
+    assert [e.file for e in group.run] == ["s2.npy", "s1.npy", "s0.npy"]
+    assert not group.numbered
+    assert seconds_of(group.run) == [10.0, 20.0, 30.0]
+    (group,) = groups(tmp_path, *(run | {"file": f"s{i}.npy"} for i in (10, 9, 1)))
+    assert [e.file for e in group.run] == ["s1.npy", "s9.npy", "s10.npy"]
+    assert seconds_of(group.run) is None
+
+
+def test_times_that_are_no_numbers_or_do_not_rise_are_not_told(tmp_path):
+    run = {"set": "x", "run": "r", "label": "run_to_failure"}
+    for times in ([0, "10"], [0, 0], [5, 4], [0, None], [0, True]):
+        facts = [run | {"index": i, "seconds_since_start": t} for i, t in enumerate(times)]
+        (group,) = groups(tmp_path, *facts)
+        assert seconds_of(group.run) is None
+
+
+def test_other_words_for_faulty_count_and_unknown_faults_are_told(tmp_path):
+    (group,) = groups(
+        tmp_path,
+        {"label": "Faulty", "fault": "wobbly shaft"},
+        {"label": "damaged", "fault": "inner_race"},
+        {"label": "healthy"},
+        {"label": "fault", "fault": None},
+    )
+    assert (len(group.normal), len(group.fault), group.other) == (1, 3, 0)
+    assert group.unknown_words == ("wobbly shaft",)
+
+
+def test_a_rate_that_only_the_files_tell_is_no_number_in_the_name(tmp_path):
+    (group,) = groups(tmp_path, {"sample_rate_hz": None})
+    assert group.name == "rate by the files"
 
 
 def test_other_labels_are_counted_and_not_used(tmp_path):

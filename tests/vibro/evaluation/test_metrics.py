@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta
 
-from vibro.evaluation import area_under_curve, prediction_limit, upper_bound
+from vibro.evaluation import area_under_curve, prediction_limit
 
 VALUES = st.lists(st.integers(-4, 4), max_size=12)
 
@@ -29,21 +28,6 @@ def test_area_counts_pairs_and_halves_ties(normal, fault):
 def test_area_orders_infinities():
     assert area_under_curve(np.array([0.0, 1.0]), np.array([np.inf])) == 1.0
     assert area_under_curve(np.array([np.inf]), np.array([np.inf])) == 0.5
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_upper_bound_is_clopper_and_pearsons(counts):
-    k, n = counts
-    expected = 1.0 if k == n else beta.ppf(0.95, k + 1, n - k)
-    assert upper_bound(k, n) == pytest.approx(expected, abs=1e-9)
-
-
-def test_nothing_seen_bounds_little():
-    assert upper_bound(0, 5) == pytest.approx(1 - 0.05**0.2)  # the rule of three's exact form
-    assert math.isnan(upper_bound(0, 0))
-    with pytest.raises(ValueError, match="3 events of 2"):
-        upper_bound(3, 2)
 
 
 @pytest.mark.parametrize("n", [3, 5, 20])

@@ -11,7 +11,7 @@ import numpy as np
 from datasets.catalogue import find_set
 from vibro.cli.evaluate.methods import all_methods
 from vibro.cli.evaluate.naming import diagnosis_table
-from vibro.cli.evaluate.reading import Loaded, left_out, load, read_group
+from vibro.cli.evaluate.reading import Loaded, counted, left_out, load, read_group
 from vibro.cli.evaluate.recordings import Recordings
 from vibro.cli.evaluate.units import choose_spans, enough, unit_notes, unit_of, window_note
 from vibro.errors import VibroError
@@ -68,6 +68,7 @@ class GroupFigures:
 
     facts: dict[str, Any]
     detection: Detection
+    cautions: list[str]
 
 
 def group_figures(group: Group, tell: Tell = lambda _: None) -> GroupFigures:
@@ -87,7 +88,8 @@ def group_figures(group: Group, tell: Tell = lambda _: None) -> GroupFigures:
     notes += _words(group)
     table, undiagnosed = diagnosis_table(group, recordings, tell)
     methods = {n: j.figures for n, j in found.judgements.items()}
-    alike = [s for s in (broken_limits(methods), ties(methods)) if s]
+    alike = [ties(methods)] if group.run else [broken_limits(methods), ties(methods)]
+    cautions = [*notes, *undiagnosed, *found.limits, *(s for s in alike if s)]
     facts = {
         "set": group.set,
         "group": group.name,
@@ -97,9 +99,9 @@ def group_figures(group: Group, tell: Tell = lambda _: None) -> GroupFigures:
         "best": best(methods),
         "too_small": bool(found.limits),
         "diagnosis": table.facts(),
-        "caution": "; ".join([*notes, *undiagnosed, *found.limits, *alike]),
+        "caution": "; ".join(cautions),
     }
-    return GroupFigures(facts, found)
+    return GroupFigures(facts, found, cautions)
 
 
 def _detection(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> Detection:
@@ -124,7 +126,7 @@ def _words(group: Group) -> list[str]:
     notes = []
     if group.other and (group.normal or group.fault or group.run):
         labels = f" ({', '.join(group.other_labels)})" if group.other_labels else ""
-        notes.append(f"{group.other} recordings labelled otherwise were left out{labels}")
+        notes.append(f"{counted(group.other)} labelled otherwise left out{labels}")
     if group.unknown_words:
         words = ", ".join(f"'{w}'" for w in group.unknown_words)
         notes.append(f"faults of unknown kind, detected but not named: {words}")

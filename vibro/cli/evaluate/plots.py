@@ -66,7 +66,7 @@ def runs(judgements: Mapping[str, Judgement], times: Sequence[float], counted: b
     times : sequence of float
         Of the snapshots that calibrate and test: seconds, or numbers where ``counted``.
     """
-    factor, unit = (1.0, "snapshot") if counted else _time_unit(times[-1] - times[0])
+    factor, unit = (1.0, "snapshots") if counted else _time_unit(times[-1] - times[0])
     x = np.asarray(times) / factor
     lo, hi = _range(judgements)
     height = TOP + PANEL * len(judgements) + BOTTOM
@@ -82,7 +82,7 @@ def runs(judgements: Mapping[str, Judgement], times: Sequence[float], counted: b
         parts.append(_text("tick", across(v), bottom + 14, f"{v:.6g}", "middle"))
     for i, (name, said) in enumerate(judgements.items()):
         parts += _panel(name, said, x, across, TOP + i * PANEL, (lo, hi))
-    parts.append(_text("unit", WIDTH - RIGHT, height - 4, unit, "end"))
+    parts.append(_text("unit", WIDTH - RIGHT, height - 4, f"{unit} of the run", "end"))
     return "".join([*parts, "</svg>"])
 
 

@@ -104,17 +104,21 @@ def read_group(group: Group, tell: Callable[[str], None]) -> tuple[Group, Record
 def _not_there(files: Sequence[str]) -> list[str]:
     if not files:
         return []
-    count = "1 recording" if len(files) == 1 else f"{len(files)} recordings"
-    return [f"{count} of the manifest not there ({some_of(files)})"]
+    are = "is" if len(files) == 1 else "are"
+    return [f"{counted(len(files))} of the manifest {are} not there ({some_of(files)})"]
+
+
+def counted(recordings: int) -> str:
+    """Say how many recordings."""
+    return "1 recording" if recordings == 1 else f"{recordings} recordings"
 
 
 def left_out(unable: Mapping[str, str]) -> list[str]:
     """Note on recordings that cannot be judged, by file and reason."""
     if not unable:
         return []
-    count = "1 recording" if len(unable) == 1 else f"{len(unable)} recordings"
     told = some_of(f"{file}: {why}" for file, why in unable.items())
-    return [f"{count} cannot be judged, in no figure ({told})"]
+    return [f"{counted(len(unable))} cannot be judged, in no figure ({told})"]
 
 
 def some_of(names: Iterable[str]) -> str:

@@ -64,11 +64,13 @@ class Recordings:
             return self._kept[file]
         found = self._kept[file] = _read(self._entries[file])
         self.shapes.setdefault(file, _shape(found))
-        while len(self._kept) > 1 and self._bytes() > self._budget:
+        while len(self._kept) > 1 and self.kept_bytes > self._budget:
             self._kept.popitem(last=False)
         return found
 
-    def _bytes(self) -> int:
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of samples in memory."""
         return sum(r.samples.nbytes for r in self._kept.values())
 
     def survey(self, file: str) -> str:

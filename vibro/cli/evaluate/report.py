@@ -77,7 +77,7 @@ def _group(number_of: int, found: GroupFigures) -> dict[str, Any]:
         "summary": {n: _summary(facts, n, is_run, detection.counted) for n in methods},
         "figure": figure,
         "naming": _naming(facts["diagnosis"]),
-        "cautions": [c for c in facts["caution"].split("; ") if c],
+        "cautions": found.cautions,
     }
 
 
@@ -100,12 +100,14 @@ def _interval(figures: Mapping[str, Any], column: str, counted: bool) -> str:
 
 
 def _rank(facts: Mapping[str, Any], name: str, column: str) -> str:
-    """``best``, ``tie`` or nothing; a figure that ties for every method marks none."""
-    alike = facts["best"].get(column, [])
-    if name not in alike or (len(alike) == len(facts["methods"]) and len(alike) > 1):
+    """``best``, ``tie`` or nothing; a figure that most methods share marks none of them."""
+    alike, figures = facts["best"].get(column, []), facts["methods"]
+    if name not in alike:
         return ""
-    figures = facts["methods"]
-    return "best" if figures[name][column] == figures[alike[0]][column] else "tie"
+    top = [n for n in alike if figures[n][column] == figures[alike[0]][column]]
+    if len(alike) == len(figures) or 2 * len(top) > len(figures):
+        return ""
+    return "best" if name in top else "tie"
 
 
 def _summary(facts: Mapping[str, Any], name: str, is_run: bool, counted: bool) -> dict[str, str]:
