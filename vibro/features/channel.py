@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import magnitude, magnitude_bits
-from vibro.dsp.decimate import decimate
+from vibro.dsp.decimate import GROUP, decimate, decimate_groups
 from vibro.dsp.flags import INLINE, KERNEL
 from vibro.dsp.memory import aligned
 from vibro.features.fast import window_features
@@ -26,8 +26,9 @@ I64 = NDArray[np.int64]
 _0, _HUGE = np.float32(0), np.float32(1e18)
 
 # Columns of a cursor. Raw samples base..next-1 are in the raw buffer; `block`, `fast`, `long` are
-# the next reflex block, fast window and long window; `signal` is the next decimated sample;
-# envelope samples envelope_base..envelope-1 are buffered, `depth` is the next decimated one.
+# the next reflex block, fast window and long window; `signal` is the next decimated sample, a
+# multiple of GROUP as hops are; envelope samples envelope_base..envelope-1 are buffered, `depth`
+# is the next decimated one.
 BASE, NEXT, BLOCK, FAST, LONG, SIGNAL, ENV_BASE, ENV, DEPTH = range(9)
 CURSOR = 9
 
@@ -48,7 +49,7 @@ class Grid(NamedTuple):
     up: int
     down: int
     long: int
-    signal_bank: F32
+    signal_taps: F32
     envelope_bank: F32
 
 
@@ -157,10 +158,10 @@ def _decimated(raw, envelope, signal, depth, cursor, grid):  # type: ignore[no-u
     half = grid.long // 2
     base = cursor[LONG] * half
     k = cursor[SIGNAL]
-    count = (cursor[NEXT] - grid.taps) // grid.decimation + 1 - k
+    count = ((cursor[NEXT] - grid.taps) // grid.decimation + 1 - k) // GROUP * GROUP
     if count > 0:
-        decimate(
-            raw, cursor[BASE], k, count, 1, grid.decimation, grid.signal_bank, signal, k - base
+        decimate_groups(
+            raw, cursor[BASE], k, count, grid.decimation, grid.signal_taps, signal, k - base
         )
         cursor[SIGNAL] += count
     k = cursor[DEPTH]

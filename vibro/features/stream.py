@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vibro.dsp.decimate import delayed_pair
 from vibro.dsp.design import band_gain, lowpass_bank
+from vibro.dsp.memory import aligned_copy
 from vibro.errors import BadInputError
 from vibro.features.channel import (
     BASE,
@@ -257,8 +259,8 @@ def _grid(s: Spans) -> Grid:
         up=s.envelope_up,
         down=s.envelope_down,
         long=s.long_window,
-        signal_bank=signal,
-        envelope_bank=envelope,
+        signal_taps=delayed_pair(signal[0], s.decimation),
+        envelope_bank=aligned_copy(envelope),
     )
 
 

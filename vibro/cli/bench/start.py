@@ -30,7 +30,8 @@ import json
 (peak,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([seconds, int(peak.split()[1]) / 1024]))
 """
-NUMPY = "import time\nstarted = time.perf_counter()\nimport numpy\n" + PROBE.partition("score()\n")[2]
+_BEGIN, _, _END = PROBE.partition("from edge_node.kernels import first_score\nfirst_score()\n")
+NUMPY = f"{_BEGIN}import numpy\n{_END}"
 COMPILE = "import sys; from edge_node.kernels import compile_library; from pathlib import Path; "
 COMPILE += "compile_library([25600.0], Path(sys.argv[1]))"
 MODES = ("JIT uncached", "JIT, warm cache", "ahead of time")
