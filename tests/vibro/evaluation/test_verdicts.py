@@ -34,6 +34,14 @@ def test_a_tie_of_all_methods_is_said_so():
     assert ties({"a": figures(math.nan)}) == ""
 
 
+def test_a_lead_that_false_alarms_bought_is_not_the_best():
+    def run(lead, far_low):
+        return figures(far=0.2, far_low=far_low) | {"lead_s": lead, "lead_range_s": (lead, lead)}
+
+    methods = {"loud": run(900.0, 0.1), "calm": run(500.0, 0.0), "never": run(math.nan, 0.0)}
+    assert best(methods)["lead_s"] == ["calm"]
+
+
 def test_few_recordings_are_too_few_and_many_are_not():
     told = labelled_limits(5, 4)
     assert "5 healthy test recordings cannot bound the false-alarm rate below 45%" in told[0]

@@ -68,7 +68,6 @@ def runs(judgements: Mapping[str, Judgement], times: Sequence[float], counted: b
     """
     factor, unit = (1.0, "snapshots") if counted else _time_unit(times[-1] - times[0])
     x = np.asarray(times) / factor
-    lo, hi = _range(judgements)
     height = TOP + PANEL * len(judgements) + BOTTOM
     span = float(x[-1] - x[0]) or 1.0
 
@@ -81,7 +80,7 @@ def runs(judgements: Mapping[str, Judgement], times: Sequence[float], counted: b
         parts.append(_upright("grid", across(v), TOP, bottom))
         parts.append(_text("tick", across(v), bottom + 14, f"{v:.6g}", "middle"))
     for i, (name, said) in enumerate(judgements.items()):
-        parts += _panel(name, said, x, across, TOP + i * PANEL, (lo, hi))
+        parts += _panel(name, said, x, across, TOP + i * PANEL, _range({name: said}))
     parts.append(_text("unit", WIDTH - RIGHT, height - 4, f"{unit} of the run", "end"))
     return "".join([*parts, "</svg>"])
 
