@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibro.assets import Machine
-from vibro.bundle import Bundle, Scorer
-from vibro.decide import Change, ChannelDecider, DecisionRules, Window
+from vibro.bundle import Bundle, Judged, Scorer
+from vibro.decide import Block, BlockLevels, Change, ChannelDecider, DecisionRules, Window
 from vibro.features.setup import ChannelSetup
 from vibro.features.table import FAST_NAMES, LONG_NAMES
+from vibro.forest import BLOCK
 from vibro.iso10816 import IsoLimits
 from vibro.records import LIVE, Event, Origin, RecordId, StreamInfo
 
@@ -43,11 +44,18 @@ class Judge:
     ----------
     machine : Machine
     info : StreamInfo
+    block_ns : int
+        Length of the blocks on which small lasting shifts are judged: as long as the stretch of
+        sampled vectors that a block is in training, so that drift within it counts alike.
     rules : DecisionRules
     """
 
     def __init__(
-        self, machine: Machine, info: StreamInfo, rules: DecisionRules | None = None
+        self,
+        machine: Machine,
+        info: StreamInfo,
+        block_ns: int,
+        rules: DecisionRules | None = None,
     ) -> None:
         self._info = info
         self.setups = [ChannelSetup(lines=p.lines) for p in machine.points]
@@ -60,6 +68,8 @@ class Judge:
         ]
         self._scorer: Scorer | None = None
         self.state = RUNNING
+        self._blocks = {path: BlockLevels(path, block_ns) for path in ("fast", "long")}
+        self._levels_of = ""
         n = len(self._deciders)
         nan = np.full(n, np.nan, np.float32)
         self._last = {"score_long": nan, "p_long": nan, "velocity_rms_mm_s": nan}
@@ -73,12 +83,16 @@ class Judge:
         """Judge by another bundle from the next window on."""
         if bundle is None:
             return
+        if bundle.version != self._levels_of:
+            for blocks in self._blocks.values():
+                blocks.forget()
+        self._levels_of = bundle.version
         self._scorer = Scorer(bundle, self._info.channels)
         column = _L["velocity_rms_mm_s"]
         for channel, decider in zip(self._info.channels, self._deciders, strict=True):
             scaling = bundle.long.scaling.get(f"{channel}|{RUNNING}")
             if scaling is not None:
-                decider.reference_mm_s = float(scaling.center[column])
+                decider.reference_mm_s = float(scaling.usual(bundle.long.logs)[column])
 
     def window(
         self, path: str, first: int, t0_ns: int, end_ns: int, values: Floats, rpm: float
@@ -86,7 +100,7 @@ class Judge:
         """Judge one window of every channel, ``values`` of shape (channels, features)."""
         if path == "fast":
             self.state = self._state_of(values, rpm)
-        scores, p = self._score(path, values)
+        scores, p, levels = self._score(path, values)
         if path == "long":
             velocity = values[:, _L["velocity_rms_mm_s"]]
             self._last = {
@@ -94,12 +108,13 @@ class Judge:
                 "p_long": p.astype(np.float32),
                 "velocity_rms_mm_s": velocity,
             }
+        block = self._blocks[path].window(t0_ns, self.state, levels)
         events = []
         for c, decider in enumerate(self._deciders):
             w = _window(path, first, t0_ns, end_ns, values[c], float(scores[c]), float(p[c]), rpm)
-            change = decider.window(w) if self.state == RUNNING else None
-            if change is not None:
-                events.append(self._event(c, change, path, values[c], rpm))
+            windows = [w] if block is None else [*self._block(block, c, w), w]
+            changes = [decider.window(x) for x in windows] if self.state == RUNNING else []
+            events += [self._event(c, x, path, values[c], rpm) for x in changes if x is not None]
         facts = self._facts(scores, p, rpm) if path == "fast" else {}
         return Verdict(self.state, self._scorer is not None, tuple(events), facts)
 
@@ -108,11 +123,20 @@ class Judge:
             return RUNNING if rpm >= STOPPED_RPM else STOPPED
         return RUNNING if values[:, _F["rms"]].max() >= STOPPED_RMS_M_S2 else STOPPED
 
-    def _score(self, path: str, values: Floats) -> tuple[Floats, NDArray[np.float64]]:
+    def _score(self, path: str, values: Floats) -> Judged:
         if self._scorer is None:
             n = len(self._deciders)
-            return np.full(n, np.nan, np.float32), np.full(n, np.nan)
+            return Judged(np.full(n, np.nan, np.float32), *np.full((2, n), np.nan))
         return self._scorer.judge(path, values, self.state)
+
+    def _block(self, block: Block, c: int, w: Window) -> list[Window]:
+        """Return what a block says of one channel, told at the window that closed it."""
+        if self._scorer is None or block.count[c] < BLOCK:
+            return []
+        p = self._scorer.block_p_value(block.path, c, float(block.level[c]), block.state)
+        # Two paths, two chances.
+        p = min(1.0, 2.0 * p)
+        return [Window("block", w.first_sample, w.t0_ns, w.end_ns, float("nan"), p, w.rpm)]
 
     def _facts(self, scores: Floats, p: NDArray[np.float64], rpm: float) -> dict[str, Floats]:
         severity = [float(d.severity) for d in self._deciders]
@@ -162,12 +186,17 @@ class Judge:
         return {
             "state": self.state,
             "deciders": [d.snapshot() for d in self._deciders],
+            "blocks": {path: b.snapshot() for path, b in self._blocks.items()},
+            "levels_of": self._levels_of,
             "last": {k: [float(x) for x in v] for k, v in self._last.items()},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a snapshot."""
         self.state = state["state"]
+        for path, blocks in self._blocks.items():
+            blocks.restore(state.get("blocks", {}).get(path))
+        self._levels_of = state.get("levels_of", "")
         for decider, held in zip(self._deciders, state["deciders"], strict=True):
             decider.restore(held)
         self._last = {k: np.array(v, np.float32) for k, v in state["last"].items()}

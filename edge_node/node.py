@@ -29,6 +29,7 @@ from edge_node.tally import LatencyTally
 from vibro.assets import Machine
 from vibro.bundle import Bundle
 from vibro.features.stream import MachineFeatures
+from vibro.forest import BLOCK
 from vibro.records import LIVE, TOPIC_OF, Clip, Event, Health, Origin, Record, RecordId, SampleBlock
 from vibro.wire import encode
 
@@ -73,7 +74,7 @@ class Node:
         info, reporting = source.info, config.reporting
         self._rate_hz, self._scale = info.rate_hz, info.scale[:, None].astype(np.float32)
         self._channels = tuple(c.channel for c in info.channels)
-        self._judge = Judge(machine, info)
+        self._judge = Judge(machine, info, BLOCK * _ns(reporting.sample_s))
         self._paths = {
             path: PathReporter(
                 path, config.node.id, _ns(reporting.summary_s), _ns(reporting.sample_s)

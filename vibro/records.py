@@ -176,8 +176,8 @@ class Event:
     severity : Severity
         The worst seen so far.
     causes : tuple of str
-        What raised it: ``forest_fast``, ``forest_long``, ``iso_velocity``, ``iso_displacement``,
-        ``limit:NAME`` or ``sensor:FAULT``.
+        What raised it: ``forest_fast``, ``forest_long``, ``lasting_shift`` (blocks of
+        windows), ``iso_velocity``, ``iso_displacement``, ``limit:NAME`` or ``sensor:FAULT``.
     score, p_value : float
         Worst score in (0, 1] and its calibrated p-value; NaN without a baseline.
     contributions : tuple of (str, float)

@@ -12,12 +12,13 @@ from cloud_jobs.retrain.gate import MOST_BYTES
 from cloud_jobs.retrain.job import enough, retrain, split
 from cloud_jobs.retrain.train import LEAST_ROWS, robust_scaling, whitening
 from vibro.bundle import Scorer, check_golden, decode, encode
-from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
+from vibro.features.table import FAST_NAMES, LOG_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.records import ChannelPath
 
 pytestmark = pytest.mark.slow_nojit
 CHANNELS = tuple(ChannelPath("harbour", f"pump-{i}", "de-h") for i in (1, 2, 3))
-WIDTHS = (len(FAST_NAMES), len(LONG_NAMES))
+NAMES = (FAST_NAMES, LONG_NAMES)
+WIDTHS = tuple(map(len, NAMES))
 OPTIONS = {"seed": 7, "version": "v1", "created_ns": 10**18}
 
 
@@ -31,7 +32,9 @@ def vectors(n: int = 150, seed: int = 0, shift: float = 0.0, channels=CHANNELS, 
             mix = own.standard_normal((width, width)) / 4 + np.eye(width)
             level, spread = 10 * own.standard_normal(width), own.uniform(0.1, 5, width)
             z = np.random.default_rng([seed, k, i]).standard_normal((n, width))
-            paths.append((level + spread * (z @ mix + shift)).astype(np.float32))
+            x = level + spread * (z @ mix + shift)
+            logs = [name in LOG_NAMES for name in NAMES[i]]
+            paths.append(np.where(logs, np.exp(x / 10), x).astype(np.float32))
         made[channel, state] = tuple(paths)
     return made
 
@@ -114,11 +117,72 @@ def test_scaling_is_robust_and_never_infinitely_sensitive():
     rows[:, 1] = 100.0
     rows[:, 2] = 0.0
     rows[:, 3] = np.where(np.arange(4000) % 10 == 0, 1.0, 0.0)  # mad is zero
-    scaling = robust_scaling(rows)
+    scaling = robust_scaling(rows, np.zeros(4, np.bool_))
     assert scaling.center == pytest.approx([5.0, 100.0, 0.0, 0.0], abs=0.1)
     assert scaling.scale[1] == pytest.approx(0.01)
     assert scaling.scale[2] == 1.0
     assert scaling.scale[3] == pytest.approx(0.25 * 0.3, rel=0.01)
+
+
+def test_logarithms_are_scaled_by_what_is_defined():
+    """A line that is sometimes not defined (0) says nothing in those rows, then and later."""
+    rows = np.exp(np.random.default_rng(1).normal(2.0, 0.1, (400, 2))).astype(np.float32)
+    rows[::3, 1] = 0.0
+    scaling = robust_scaling(rows, np.ones(2, np.bool_))
+    assert scaling.center == pytest.approx([2.0, 2.0], abs=0.02)
+    assert scaling.scale == pytest.approx([0.1, 0.1], rel=0.2)
+    assert scaling.deviations(np.array([[0.0, 0.0]]), np.ones(2, np.bool_)).tolist() == [[0, 0]]
+    assert scaling.usual(np.array([True, False])) == pytest.approx([np.exp(2.0), 2.0], abs=0.1)
+
+
+# -- blocks ------------------------------------------------------------------------------------
+
+
+def levels_of(bundle, given, path):
+    i = ("fast", "long").index(path)
+    return {
+        f"{channel}|{state}": np.array(
+            [Scorer(bundle, [channel]).judge(path, row[None], state).level[0] for row in rows[i]]
+        )
+        for (channel, state), rows in given.items()
+    }
+
+
+def test_healthy_blocks_are_usual_and_a_small_lasting_shift_is_not():
+    """What hardly shows in a window shows in the mean of sixteen."""
+    given = vectors(320)
+    sixteens = np.arange(320) // 16
+    bundle = train(
+        "harbour", "pump", given, blocks=dict.fromkeys(given, (sixteens, sixteens)), **OPTIONS
+    )
+    for path in ("fast", "long"):
+        healthy, shifted = (block_p_values(bundle, vectors(160, 11, s), path) for s in (0.0, 1.0))
+        single = p_values(bundle, vectors(40, 12, 1.0), path)
+        assert (healthy < 0.01).mean() < 0.1
+        assert np.median(shifted) < 1e-3
+        assert np.median(single) > 0.02
+
+
+def block_p_values(bundle, given, path):
+    found = []
+    for key, levels in levels_of(bundle, given, path).items():
+        lasting = bundle.path(path).lasting[key]
+        found += [lasting.p_value(x) for x in levels.reshape(-1, 16).mean(axis=1)]
+    return np.array(found)
+
+
+def test_too_few_blocks_have_no_calibration():
+    bundle = train("harbour", "pump", vectors(36), **OPTIONS)
+    assert bundle.fast.lasting == bundle.long.lasting == {}
+
+
+def test_recordings_are_blocks_of_their_own():
+    given = vectors(60)
+    blocks = {key: (np.arange(60) // 5, np.arange(60) // 6) for key in given}
+    bundle = train("harbour", "pump", given, blocks=blocks, **OPTIONS)
+    assert {round(v.effective_n) for v in bundle.fast.lasting.values()} <= set(range(3, 13))
+    assert bundle.fast.score_tail.effective_n == 3 * 12
+    assert bundle.long.score_tail.effective_n == 3 * 10
 
 
 def test_whitening_makes_healthy_vectors_round():

@@ -199,6 +199,8 @@ def bundle_of(counts, version: str = "v1", **facts) -> Bundle:
                 key: Scaling(center[c].astype(np.float32), spread[c].astype(np.float32))
                 for c, key in enumerate(KEYS)
             },
+            np.zeros(width, np.bool_),
+            {},
         )
         codes[path] = z[:4]
     plain = {

@@ -15,10 +15,12 @@ from vibro.decide import DecisionRules
 from vibro.faults import Severity
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import FAST_NAMES, LONG_NAMES
+from vibro.forest import Lasting
 from vibro.records import StreamInfo
 
 pytestmark = pytest.mark.slow_nojit
 INFO = StreamInfo(MACHINE.channels, float(RATE), np.full(2, SCALE, np.float32), 3, 2)
+BLOCK_NS = 8 * 10**9
 RULES = DecisionRules(fast_n=2, fast_m=3, long_n=2, long_m=3, clear_s=1.0)
 V, RMS = LONG_NAMES.index("velocity_rms_mm_s"), FAST_NAMES.index("rms")
 
@@ -31,7 +33,7 @@ def trained():
 @pytest.fixture(scope="module")
 def rows():
     """Vectors of a healthy fast and long window, both channels."""
-    judge = Judge(MACHINE, INFO)
+    judge = Judge(MACHINE, INFO, BLOCK_NS)
     x = healthy(6.0, 8).astype(np.float32) * np.float32(SCALE)
     batch = MachineFeatures(float(RATE), judge.setups).push(x, 1480.0)
     return {"fast": batch.fast[3], "long": batch.long[0]}
@@ -54,7 +56,7 @@ def told(judge, path, values, k, rpm=1480.0):
     ],
 )
 def test_the_state_is_by_speed_or_by_loudness(rows, rpm, gain, state):
-    judge = Judge(MACHINE, INFO)
+    judge = Judge(MACHINE, INFO, BLOCK_NS)
     values = rows["fast"].copy()
     values[:, RMS] *= gain
     verdict = told(judge, "fast", values, 0, rpm)
@@ -62,14 +64,14 @@ def test_the_state_is_by_speed_or_by_loudness(rows, rpm, gain, state):
 
 
 def test_one_loud_channel_is_enough_to_be_running(rows):
-    judge = Judge(MACHINE, INFO)
+    judge = Judge(MACHINE, INFO, BLOCK_NS)
     values = rows["fast"].copy()
     values[0, RMS] = 0.0
     assert told(judge, "fast", values, 0, np.nan).state == "running"
 
 
 def test_scores_are_the_scorers_and_facts_hold_the_last_long_window(rows, trained):
-    judge = Judge(MACHINE, INFO, RULES)
+    judge = Judge(MACHINE, INFO, BLOCK_NS, RULES)
     judge.use(trained)
     assert judge.bundle_version == "v1"
     first = told(judge, "fast", rows["fast"], 0)
@@ -78,7 +80,7 @@ def test_scores_are_the_scorers_and_facts_hold_the_last_long_window(rows, traine
     facts = told(judge, "fast", rows["fast"], 2).facts
     scorer = Scorer(trained, MACHINE.channels)
     for path in ("fast", "long"):
-        score, p = scorer.judge(path, rows[path], "running")
+        score, p, _ = scorer.judge(path, rows[path], "running")
         np.testing.assert_array_equal(facts[f"score_{path}"], score)
         np.testing.assert_allclose(facts[f"p_{path}"], p, rtol=1e-6)
     np.testing.assert_array_equal(facts["velocity_rms_mm_s"], rows["long"][:, V])
@@ -86,7 +88,7 @@ def test_scores_are_the_scorers_and_facts_hold_the_last_long_window(rows, traine
 
 
 def test_an_event_says_who_when_and_why(rows, trained):
-    judge = Judge(MACHINE, INFO, RULES)
+    judge = Judge(MACHINE, INFO, BLOCK_NS, RULES)
     judge.use(trained)
     odd = rows["fast"].copy()
     odd[1, RMS] *= 20
@@ -102,18 +104,18 @@ def test_an_event_says_who_when_and_why(rows, trained):
 
 
 def test_iso_zones_are_judged_without_any_bundle(rows):
-    judge = Judge(MACHINE, INFO, RULES)
+    judge = Judge(MACHINE, INFO, BLOCK_NS, RULES)
     loud = rows["long"].copy()
     loud[0, V] = 5.0  # zone D of a medium machine on a rigid foundation
     (event,) = [e for k in range(3) for e in told(judge, "long", loud, k).events]
     assert (event.severity, event.causes) == (Severity.DANGER, ("iso_velocity",))
     assert (event.velocity_rms_mm_s, event.contributions) == (5.0, ())
-    elsewhere = Judge(replace(MACHINE, iso_part="n/a"), INFO, RULES)
+    elsewhere = Judge(replace(MACHINE, iso_part="n/a"), INFO, BLOCK_NS, RULES)
     assert [e for k in range(3) for e in told(elsewhere, "long", loud, k).events] == []
 
 
 def test_nothing_is_decided_while_the_machine_stands_still(rows, trained):
-    judge = Judge(MACHINE, INFO, RULES)
+    judge = Judge(MACHINE, INFO, BLOCK_NS, RULES)
     judge.use(trained)
     for k in range(6):
         verdict = told(judge, "fast", rows["fast"] * 30, k, 0.0)
@@ -122,7 +124,7 @@ def test_nothing_is_decided_while_the_machine_stands_still(rows, trained):
 
 
 def test_the_bundle_brings_the_reference_of_change(rows, trained):
-    judge = Judge(MACHINE, INFO, RULES)
+    judge = Judge(MACHINE, INFO, BLOCK_NS, RULES)
     judge.use(trained)
     usual = [trained.long.scaling[k].center[V] for k in KEYS]
     moved = rows["long"].copy()
@@ -133,8 +135,57 @@ def test_the_bundle_brings_the_reference_of_change(rows, trained):
     assert "iso_change" not in causes.get("de-v", ())
 
 
+def drift(judge, rows, steps, gain):
+    """Events over windows of 0.1 s, blocks lasting a second."""
+    values = rows["fast"].copy()
+    values[0, RMS] *= gain
+    return [e for k in steps for e in told(judge, "fast", values, k).events]
+
+
+def test_a_shift_too_small_for_any_window_is_an_event_when_it_stays(rows, trained):
+    """One block alone is not: two of three must agree. One channel, not its neighbour."""
+    calm = Judge(MACHINE, INFO, 10**9, RULES)
+    calm.use(trained)
+    level = np.log(radius_of(trained, rows["fast"][0]))
+    lasting = {KEYS[0]: Lasting(level, 0.02, 60.0)}
+    bundle = replace(trained, fast=replace(trained.fast, lasting=lasting))
+    judge = Judge(MACHINE, INFO, 10**9, RULES)
+    judge.use(bundle)
+    assert drift(judge, rows, range(30), 1.0) == []
+    gain = next(g for g in np.arange(1.0, 3.0, 0.01) if grown(trained, rows, g) > level + 0.25)
+    assert drift(calm, rows, range(60), gain) == []
+    (event,) = drift(judge, rows, range(30, 60), gain)
+    assert (event.channel, event.causes) == ("de-h", ("lasting_shift",))
+    assert event.severity in (Severity.WATCH, Severity.ALERT)
+    assert event.t_onset_ns == T0 + 50 * 10**8  # the window that closed the second block
+
+
+def grown(trained, rows, gain):
+    row = rows["fast"][0].copy()
+    row[RMS] *= gain
+    return np.log(radius_of(trained, row))
+
+
+def radius_of(trained, row):
+    scaling = trained.fast.scaling[KEYS[0]]
+    codes = trained.fast.geometry.codes(scaling.deviations(row[None], trained.fast.logs))
+    return float(codes[0, -1])
+
+
+def test_another_bundle_starts_another_block(rows, trained):
+    """Levels of two bundles are not averaged; the same bundle after a restart goes on."""
+    judge = Judge(MACHINE, INFO, 10**9, RULES)
+    judge.use(trained)
+    drift(judge, rows, range(5), 1.0)
+    kept = json.dumps(judge.snapshot()["blocks"])
+    judge.use(trained)
+    assert json.dumps(judge.snapshot()["blocks"]) == kept
+    judge.use(replace(trained, version="v2"))
+    assert judge.snapshot()["blocks"] == {"fast": None, "long": None}
+
+
 def test_no_bundle_is_no_change(trained):
-    judge = Judge(MACHINE, INFO, RULES)
+    judge = Judge(MACHINE, INFO, BLOCK_NS, RULES)
     judge.use(None)
     assert judge.bundle_version == ""
     judge.use(trained)
@@ -144,7 +195,7 @@ def test_no_bundle_is_no_change(trained):
 
 def test_it_continues_from_its_snapshot(rows, trained):
     def one():
-        judge = Judge(MACHINE, INFO, RULES)
+        judge = Judge(MACHINE, INFO, BLOCK_NS, RULES)
         judge.use(trained)
         return judge
 

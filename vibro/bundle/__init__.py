@@ -1,16 +1,27 @@
 """The model bundle: everything an edge node needs to judge, in one verified file."""
 
 from vibro.bundle.format import decode, encode
-from vibro.bundle.model import Bundle, Geometry, PathModel, Scaling, check_golden
-from vibro.bundle.scorer import Scorer
+from vibro.bundle.model import (
+    Bundle,
+    Geometry,
+    Logs,
+    PathModel,
+    Scaling,
+    check_golden,
+    levels,
+)
+from vibro.bundle.scorer import Judged, Scorer
 
 __all__ = [
     "Bundle",
     "Geometry",
+    "Judged",
+    "Logs",
     "PathModel",
     "Scaling",
     "Scorer",
     "check_golden",
     "decode",
     "encode",
+    "levels",
 ]

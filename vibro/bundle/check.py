@@ -67,13 +67,21 @@ def _model_problem(model: PathModel) -> str:
         return f"geometry of {mean.shape} and {matrix.shape} does not fit its forest"
     if not (np.isfinite(mean).all() and np.isfinite(matrix).all()):
         return "geometry is not finite"
+    if not (_is_tail(model.score_tail) and _is_tail(model.radius_tail)):
+        return "calibration does not rise"
+    return _channel_problem(model, width)
+
+
+def _channel_problem(model: PathModel, width: int) -> str:
     for name, scaling in model.scaling.items():
         if scaling.center.shape != (width,) or not (scaling.scale > 0.0).all():
             return f"scaling of '{name}' does not fit its geometry"
         if not (np.isfinite(scaling.center).all() and np.isfinite(scaling.scale).all()):
             return f"scaling of '{name}' is not finite"
-    if not (_is_tail(model.score_tail) and _is_tail(model.radius_tail)):
-        return "calibration does not rise"
+    for name, lasting in model.lasting.items():
+        values = (lasting.center, lasting.scale, lasting.effective_n)
+        if not np.isfinite(values).all() or lasting.scale <= 0.0 or lasting.effective_n < 2.0:
+            return f"calibration of blocks of '{name}' is not one"
     return ""
 
 

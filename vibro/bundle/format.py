@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from vibro.bundle.check import check_bundle
 from vibro.bundle.model import Bundle, Geometry, PathModel, Scaling
 from vibro.errors import BadInputError
-from vibro.forest import FlatForest, Tail
+from vibro.forest import FlatForest, Lasting, Tail
 from vibro.forest.flat import left_children
 
 MAGIC = b"VIBRO\x00B1"
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)
+"""Formats that are read: 1 knew neither logarithms nor blocks."""
 MOST_BYTES = 4_000_000
 _TYPES = ("float32", "float64", "int16", "int32")
 _HEAD = struct.Struct("<8s32s")
@@ -61,6 +63,8 @@ def _write_path(name: str, model: PathModel, arrays: dict[str, NDArray[Any]]) ->
     for key, scaling in model.scaling.items():
         arrays[f"{name}.scaling.{key}"] = np.stack([scaling.center, scaling.scale])
     return {
+        "logs": np.flatnonzero(model.logs).tolist(),
+        "lasting": {k: [v.center, v.scale, v.effective_n] for k, v in model.lasting.items()},
         "depth": f.depth,
         "features": f.features,
         "normaliser": f.normaliser,
@@ -107,7 +111,7 @@ def _open(content: bytes) -> tuple[dict[str, Any], bytes]:
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(f"bundle: its body is malformed ({error})") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") not in _READ:
         raise BadInputError(
             f"bundle: its format is not {FORMAT}; a newer Vibro may have written it"
         )
@@ -131,11 +135,14 @@ def _arrays(table: list[Any], raw: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _bundle(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Bundle:
+    paths = manifest["paths"]
+    if manifest["format"] == 1:
+        paths = {n: {**paths[n], "logs": [], "lasting": {}} for n in ("fast", "long")}
     plain = ("site", "machine_class", "version", "created_ns", "schema_hash")
     return Bundle(
         **{k: manifest[k] for k in (*plain, "metrics", "lineage", "meta")},
-        fast=_path("fast", manifest["paths"]["fast"], arrays),
-        long=_path("long", manifest["paths"]["long"], arrays),
+        fast=_path("fast", paths["fast"], arrays),
+        long=_path("long", paths["long"], arrays),
         golden_codes={n: arrays[f"{n}.golden_codes"] for n in ("fast", "long")},
         golden_scores={n: arrays[f"{n}.golden_scores"] for n in ("fast", "long")},
     )
@@ -161,10 +168,14 @@ def _path(name: str, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> 
         key: Tail(arrays[f"{name}.{key}.knots"], arrays[f"{name}.{key}.p"], *facts[key])
         for key in ("score", "radius")
     }
+    width = arrays[f"{name}.mean"].size
+    logs = np.isin(np.arange(width), np.array(facts["logs"], np.intp))
     return PathModel(
         forest,
         Geometry(arrays[f"{name}.mean"], arrays[f"{name}.matrix"]),
         tails["score"],
         tails["radius"],
         {k: Scaling(*arrays[f"{name}.scaling.{k}"]) for k in facts["scaling"]},
+        logs,
+        {k: Lasting(*map(float, v)) for k, v in dict(facts["lasting"]).items()},
     )

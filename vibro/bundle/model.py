@@ -9,17 +9,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibro.errors import BadInputError
-from vibro.forest import FlatForest, Tail, score
+from vibro.forest import FlatForest, Lasting, Tail, score
 
 Floats = NDArray[np.float32]
+Logs = NDArray[np.bool_]
+
+
+def levels(rows: Floats, logs: Logs) -> Floats:
+    """Values as they are standardised: logarithms where features span decades.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (..., features)
+    logs : ndarray of bool, shape (features,)
+        Columns of which the logarithm counts. What is not positive there is a feature that is not
+        defined (see `vibro.features.table`) and becomes NaN.
+    """
+    return np.where(logs & (rows <= 0.0), np.nan, np.where(logs, _ln(rows), rows))
+
+
+def _ln(rows: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(rows, np.finfo(np.float32).tiny)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Centre and robust scale of every feature of one channel in one state, float32."""
+    """Centre and robust scale of every feature's level for one channel in one state, float32."""
 
     center: Floats
     scale: Floats
+
+    def deviations(self, rows: Floats, logs: Logs) -> Floats:
+        """Deviations of rows in robust standard deviations; 0 for what is not defined."""
+        z = (levels(rows, logs) - self.center) / self.scale
+        return np.asarray(np.nan_to_num(z, nan=0.0, posinf=np.inf, neginf=-np.inf), np.float32)
+
+    def usual(self, logs: Logs) -> Floats:
+        """Usual value of every feature, in its own unit."""
+        return np.where(logs, np.exp(self.center), self.center)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +72,9 @@ class Geometry:
 class PathModel:
     """One path's forest with its geometry, calibration and scaling.
 
-    ``scaling`` is by ``channel path|state``; a pair that training never saw is not judged.
+    ``scaling`` and ``lasting`` are by ``channel path|state``: a pair that training never saw is
+    not judged, and blocks only where training saw enough of them. ``logs`` (bool, one a feature)
+    tells which features are standardised by their logarithm.
     """
 
     forest: FlatForest
@@ -53,6 +82,8 @@ class PathModel:
     score_tail: Tail
     radius_tail: Tail
     scaling: dict[str, Scaling]
+    logs: Logs
+    lasting: dict[str, Lasting]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vibro.bundle.model import Bundle, PathModel
+from vibro.dsp.decibel import ln
 from vibro.forest.calibrate import tail_p
 from vibro.forest.score import as_score, total_length
 from vibro.jit import njit, only
 from vibro.records import ChannelPath
 
 Floats = NDArray[np.float32]
+_TINY = np.finfo(np.float32).tiny
+_LEAST = 1e-12
+"""Added to a squared distance, so that its logarithm is finite."""
+
+
+class Judged(NamedTuple):
+    """What one window of every channel came to; NaN without a baseline in its state.
+
+    Attributes
+    ----------
+    score : ndarray of float32, shape (channels,)
+        Of the forest, in (0, 1].
+    p_value : ndarray of float64, shape (channels,)
+        The smaller of the forest's and the distance's, doubled (Bonferroni): the forest sees odd
+        combinations, the distance keeps rising where the forest can see no farther.
+    level : ndarray of float64, shape (channels,)
+        ln(distance), whose mean over a block `vibro.forest.Lasting` judges.
+    """
+
+    score: NDArray[np.float32]
+    p_value: NDArray[np.float64]
+    level: NDArray[np.float64]
 
 
 class Scorer:
@@ -31,9 +55,7 @@ class Scorer:
         self._channels = [str(c) for c in channels]
         self._held: dict[tuple[str, str], tuple[PathModel, NDArray[np.int64], Floats, Floats]] = {}
 
-    def judge(
-        self, path: str, values: Floats, state: str
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def judge(self, path: str, values: Floats, state: str) -> Judged:
         """Score one window of every channel.
 
         Parameters
@@ -42,32 +64,36 @@ class Scorer:
         values : ndarray, float32, shape (channels, features)
         state : str
             Operating state of the machine.
-
-        Returns
-        -------
-        score, p_value : ndarray, shape (channels,)
-            NaN for a channel that has no baseline in this state. The p-value is the smaller of
-            the forest's and the radius's, doubled (Bonferroni): the forest sees odd combinations,
-            the radius keeps falling where the forest can see no farther.
         """
         model, known, center, spread = self._baselines(path, state)
-        scores = np.empty(len(self._channels), np.float32)
-        p = np.empty(len(self._channels))
+        n = len(self._channels)
+        judged = Judged(np.empty(n, np.float32), np.empty(n), np.empty(n))
         _judge(
             values,
             known,
             center,
             spread,
+            model.logs,
             model.geometry.mean,
             model.geometry.matrix,
             model.forest.arrays,
             model.score_tail.arrays,
             model.radius_tail.arrays,
             np.empty(model.forest.features, np.float32),
-            scores,
-            p,
+            *judged,
         )
-        return scores, p
+        return judged
+
+    def block_p_value(self, path: str, channel: int, level: float, state: str) -> float:
+        """P-value of a block of windows of one channel by its mean level; NaN without a baseline.
+
+        Parameters
+        ----------
+        level : float
+            Mean of `Judged.level` over at least `vibro.forest.BLOCK` windows.
+        """
+        lasting = self.bundle.path(path).lasting.get(f"{self._channels[channel]}|{state}")
+        return math.nan if lasting is None else lasting.p_value(level)
 
     def _baselines(
         self, path: str, state: str
@@ -89,7 +115,7 @@ class Scorer:
     def deviations(self, model: PathModel, channel: int, row: Floats, state: str) -> Floats:
         """Deviation of every feature from the baseline in robust standard deviations."""
         scaling = model.scaling[f"{self._channels[channel]}|{state}"]
-        return np.asarray((row - scaling.center) / scaling.scale, np.float32)
+        return scaling.deviations(row, model.logs)
 
     def contributions(
         self, path: str, channel: int, row: Floats, state: str, names: Sequence[str], top: int = 5
@@ -115,6 +141,7 @@ def _judge(
     known: Any,
     center: Any,
     spread: Any,
+    logs: Any,
     mean: Any,
     matrix: Any,
     forest: Any,
@@ -123,23 +150,30 @@ def _judge(
     codes: Any,
     scores: Any,
     p: Any,
+    levels: Any,
 ) -> None:
     """Standardise, whiten (`Geometry.codes`), score and calibrate one window of every channel."""
     n = mean.shape[0]
     words, floats, length, roots, depth, normaliser = forest
     scores[:] = np.nan
     p[:] = np.nan
+    levels[:] = np.nan
     for k in range(known.shape[0]):
         i = known[k]
         codes[:] = 0.0
         for j in range(n):
-            deviation = (values[i, j] - center[k, j]) / spread[k, j] - mean[j]
+            level, deviation = values[i, j], -mean[j]
+            if not logs[j]:
+                deviation += (level - center[k, j]) / spread[k, j]
+            elif level > 0.0:  # else it is not defined: as usual as can be
+                deviation += (ln(max(level, _TINY)) - center[k, j]) / spread[k, j]
             for m in range(n):
                 codes[m] += deviation * matrix[j, m]
         squares = 0.0
         for m in range(n):
             squares += np.float64(codes[m]) * np.float64(codes[m])
         codes[n] = np.sqrt(squares / n)
+        levels[i] = 0.5 * np.log(squares / n + _LEAST)
         total = total_length(codes, words, floats, length, roots, depth)
         scores[i] = as_score(total, normaliser)
         by_score = tail_p(np.float64(scores[i]), *score_tail)

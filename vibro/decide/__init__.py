@@ -1,6 +1,7 @@
 """Decision rules: when a run of windows is an event, how bad it is and when it is over."""
 
+from vibro.decide.blocks import Block, BlockLevels
 from vibro.decide.channel import Change, ChannelDecider, Window
 from vibro.decide.rules import DecisionRules
 
-__all__ = ["Change", "ChannelDecider", "DecisionRules", "Window"]
+__all__ = ["Block", "BlockLevels", "Change", "ChannelDecider", "DecisionRules", "Window"]

@@ -32,15 +32,17 @@ TRIGGERS: dict[str, tuple[tuple[str, Severity], ...]] = {
         ("forest_long:watch", Severity.WATCH),
         ("forest_long:alert", Severity.ALERT),
     ),
+    "block": (("lasting_shift:watch", Severity.WATCH), ("lasting_shift:alert", Severity.ALERT)),
 }
 """Reasons to worry by the path whose windows must agree, each with its severity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the rules want to know of one judged window of one channel.
+    """What the rules want to know of one judged window, or block of windows, of one channel.
 
-    ``score`` and ``p_value`` are NaN without a baseline; the facts of the other path are NaN too.
+    ``path`` is ``fast``, ``long`` or ``block``; a block has a p-value and no facts. ``score`` and
+    ``p_value`` are NaN without a baseline; the facts of the other path are NaN too.
     """
 
     path: str
@@ -116,17 +118,17 @@ class ChannelDecider:
 
     def _holding(self, w: Window) -> dict[str, Severity]:
         """Triggers that hold at this window, of either path, with their severity."""
-        r, fast = self._rules, w.path == "fast"
-        forest = (w.p_value < r.p_watch, w.p_value < r.p_alert)
-        signs = (*self._sensor(w), *forest) if fast else (*self._zones(w), *forest)
+        r = self._rules
+        facts = {"fast": self._sensor, "long": self._zones}.get(w.path, _no_facts)
+        signs = (*facts(w), w.p_value < r.p_watch, w.p_value < r.p_alert)
         hits = self._hits[w.path]
-        window = r.fast_m if fast else r.long_m
+        window = {"fast": r.fast_m, "long": r.long_m, "block": r.block_m}[w.path]
         if any(signs) or any(hits):
             kept = (1 << window) - 1
             self._hits[w.path] = [
                 (bits << 1 | hit) & kept for bits, hit in zip(hits, signs, strict=True)
             ]
-        needed = {"fast": r.fast_n, "long": r.long_n}
+        needed = {"fast": r.fast_n, "long": r.long_n, "block": r.block_n}
         return {
             name: severity
             for path, triggers in TRIGGERS.items()
@@ -254,6 +256,12 @@ class ChannelDecider:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a snapshot, bit for bit."""
-        self._hits = {k: list(v) for k, v in state["hits"].items()}
+        # What an older snapshot did not know keeps its empty history.
+        self._hits |= {k: list(v) for k, v in state["hits"].items()}
         self._event = None if state["event"] is None else dict(state["event"])
         self.reference_mm_s = state["reference_mm_s"]
+
+
+def _no_facts(_: Window) -> tuple[bool, ...]:
+    """A block knows of nothing but its p-value."""
+    return ()

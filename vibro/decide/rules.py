@@ -20,6 +20,8 @@ class DecisionRules:
     fast_m: int = _rule(16, "windows", "... out of this many.")
     long_n: int = _rule(3, "windows", "Long windows that must agree ...")
     long_m: int = _rule(4, "windows", "... out of this many.")
+    block_n: int = _rule(2, "blocks", "Blocks of either path that must agree ...")
+    block_m: int = _rule(3, "blocks", "... out of this many.")
     clear_s: float = _rule(5.0, "s", "Quiet time after which an event is over.")
     change_share: float = _rule(
         0.25, "of zone boundary B/C", "Change of velocity against the reference that means watch."

@@ -137,6 +137,8 @@ LONG: tuple[Feature, ...] = (
 
 FAST_NAMES: tuple[str, ...] = tuple(f.name for f in FAST)
 LONG_NAMES: tuple[str, ...] = tuple(f.name for f in LONG)
+LOG_NAMES: frozenset[str] = frozenset(f.name for f in (*FAST, *LONG) if f.scale == "log")
+"""Features whose logarithm is standardised."""
 REFLEX_NAMES: tuple[str, ...] = ("peak", "rms", "slope")
 """Columns of the reflex path: max |x| (m/s2), sqrt(mean x^2) (m/s2), change of rms (m/s2 a s)."""
 

@@ -1,8 +1,9 @@
 """From a statistic to a p-value: empirical in the body, exponential in the tail.
 
 The tail beyond the 90 % quantile of held-out healthy values is an exponential fitted to the
-exceedances (a generalised Pareto with shape 0; J. Pickands, Ann. Statist. 3, 1975), widened by
-one standard error of its scale: with few vectors a p-value is rather too large than too small.
+exceedances, one a block of time (a generalised Pareto with shape 0; J. Pickands, Ann. Statist. 3,
+1975), widened by one standard error of its scale: with few vectors a p-value is rather too large
+than too small.
 It falls for ever, so that what is farther out is always worse.
 """
 
@@ -79,30 +80,39 @@ def _tail_p_values(values: Any, knots: Any, p: Any, scale: float, out: Any) -> N
         out[i] = tail_p(values[i], knots, p, scale)
 
 
-def fit_tail(values: NDArray[np.floating], effective_n: int | None = None) -> Tail:
+def fit_tail(values: NDArray[np.floating], blocks: NDArray[np.integer] | None = None) -> Tail:
     """Fit a calibration to held-out healthy values of a statistic.
 
     Parameters
     ----------
     values : ndarray, shape (n,), n >= 10
-    effective_n : int, optional
-        Number of independent values when neighbours overlap; default n.
+    blocks : ndarray of int, shape (n,), optional
+        Number of the stretch of time that each value belongs to. Values of one block resemble
+        each other (windows overlap, machines drift), so a block counts once: the tail is fitted
+        to the largest of each (S. Coles, An Introduction to Statistical Modeling of Extreme
+        Values, 2001, section 5.3.2), and their number is the effective sample size. By default
+        every value is a block of its own.
 
     Raises
     ------
     ValueError
         With fewer than 10 finite values.
     """
-    v = np.sort(np.asarray(values, np.float64)[np.isfinite(values)])
+    known = np.isfinite(values)
+    v = np.asarray(values, np.float64)[known]
     if v.size < 10:
         raise ValueError(f"{v.size} healthy values are too few to calibrate on: at least 10")
-    n = effective_n or v.size
+    _, block = np.unique(
+        np.arange(v.size) if blocks is None else blocks[known], return_inverse=True
+    )
     levels = np.linspace(0.0, 1.0 - TAIL_SHARE, 19)
     knots = np.quantile(v, levels)
     knots = np.maximum.accumulate(knots + np.arange(knots.size) * 1e-12 * max(1.0, abs(knots[-1])))
-    beyond = v[v > knots[-1]] - knots[-1]
+    largest = np.full(block.max() + 1, -np.inf)
+    np.maximum.at(largest, block, v)
+    beyond = largest[largest > knots[-1]] - knots[-1]
     mean = float(beyond.mean()) if beyond.size else 0.0
     spread = float(knots[-1] - np.median(v))
     # A tail that is shorter than a tenth of the body's width is an accident of the draw.
-    scale = max(mean * (1.0 + 1.0 / np.sqrt(max(1.0, TAIL_SHARE * n))), 0.1 * spread, 1e-9)
-    return Tail(knots, 1.0 - levels, scale, int(n))
+    widened = mean * (1.0 + 1.0 / np.sqrt(max(1.0, TAIL_SHARE * largest.size)))
+    return Tail(knots, 1.0 - levels, max(widened, 0.1 * spread, 1e-9), int(largest.size))

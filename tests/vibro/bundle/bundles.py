@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vibro.bundle import Bundle, Geometry, PathModel, Scaling
-from vibro.forest import FlatForest, Tail, average_path, score
+from vibro.forest import FlatForest, Lasting, Tail, average_path, score
 
 WIDTH = {"fast": 3, "long": 2}
 
@@ -50,7 +50,9 @@ def path_model(seed: int, width: int, keys: tuple[str, ...]) -> PathModel:
         rng.standard_normal(width).astype(np.float32) * 0.1,
         (np.eye(width) + 0.2 * rng.standard_normal((width, width))).astype(np.float32),
     )
-    return PathModel(forest(seed, width + 1), geometry, tail, radius, scaling)
+    logs = np.arange(width) == 1
+    lasting = {keys[0]: Lasting(-0.1, 0.2, 20.0)}
+    return PathModel(forest(seed, width + 1), geometry, tail, radius, scaling, logs, lasting)
 
 
 def bundle(

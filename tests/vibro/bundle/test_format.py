@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 
 from tests.vibro.bundle.bundles import bundle
 from tests.vibro.wire.records import assert_same
-from vibro.bundle import check_golden, decode, encode
+from vibro.bundle import Scorer, check_golden, decode, encode
 from vibro.errors import BadInputError
+from vibro.forest import Lasting
+from vibro.records import ChannelPath
 
 GOOD = encode(bundle())
-GOLDEN = Path(__file__).with_name("golden_v1.vbundle")
+GOLDEN = {f: Path(__file__).with_name(f"golden_v{f}.vbundle").read_bytes() for f in (1, 2)}
 
 
 def taken_apart() -> tuple[dict, bytes]:
@@ -50,22 +52,36 @@ def refused(content: bytes) -> str:
     return told
 
 
+JUDGED = {
+    1: (0.585354208946228, 0.2585831642150878, -1.6859157368081323),
+    2: (0.5880557894706726, 0.2477768421173095, -0.24148201260030586),
+}
+"""Score, p-value and level that one row gets."""
+
+
 def test_what_is_written_comes_back_bit_for_bit():
     assert_same(decode(GOOD), bundle())
     assert encode(decode(GOOD)) == GOOD
     check_golden(decode(GOOD))
 
 
-def test_bundles_of_the_released_format_stay_readable():
+@pytest.mark.parametrize("format_", GOLDEN)
+def test_bundles_of_every_format_stay_readable(format_):
     """A change of the layout must be a new format, or nodes in the field go blind."""
-    content = GOLDEN.read_bytes()
+    content = GOLDEN[format_]
     found = decode(content)
     check_golden(found)
     assert (found.site, found.machine_class, found.version) == ("harbour", "pump", "v1")
     assert (found.meta, found.lineage) == ({"training": [1, 2], "text": "Öl"}, {"parent": "v0"})
     assert [f.roots.size for f in (found.fast.forest, found.long.forest)] == [5, 5]
-    assert zlib.decompress(encode(found)[40:]) == zlib.decompress(content[40:])
     assert content[8:40] == hashlib.sha256(content[40:]).digest()
+    rows = np.abs(np.random.default_rng(0).standard_normal((1, 3))).astype(np.float32)
+    here = Scorer(found, [ChannelPath("harbour", "pump-1", "de-h")]).judge("fast", rows, "running")
+    assert [float(x[0]) for x in here] == pytest.approx(JUDGED[format_], rel=1e-5)
+
+
+def test_the_golden_bytes_of_this_format_are_still_written():
+    assert zlib.decompress(encode(decode(GOLDEN[2]))[40:]) == zlib.decompress(GOLDEN[2][40:])
 
 
 def test_arrays_stand_in_the_manifests_order_without_gaps():
@@ -114,12 +130,12 @@ def test_a_bundle_that_unpacks_to_too_much_is_refused(size):
         (b"", "malformed"),
         (b"\x05\0\0", "malformed"),
         (struct.pack("<I", 3) + b"{a}", "malformed"),
-        (struct.pack("<I", 2**32 - 1) + b"{}", "format is not 1"),
-        (struct.pack("<I", 2) + b"[]", "format is not 1"),
+        (struct.pack("<I", 2**32 - 1) + b"{}", "format is not 2"),
+        (struct.pack("<I", 2) + b"[]", "format is not 2"),
         (struct.pack("<I", 4) + b"\xff\xfe\x00\x00", "malformed"),
         (struct.pack("<I", 100_000) + b"[" * 100_000, "malformed"),
-        (struct.pack("<I", 12) + b'{"format":2}', "a newer Vibro may have written it"),
-        (struct.pack("<I", 12) + b'{"format":1}', "manifest is malformed"),
+        (struct.pack("<I", 12) + b'{"format":3}', "a newer Vibro may have written it"),
+        *((struct.pack("<I", 12) + b'{"format":%d}' % f, "manifest is malformed") for f in GOLDEN),
     ],
 )
 def test_bodies_that_are_no_manifest(body, said):
@@ -228,6 +244,8 @@ MISFITS = {
     "scaling by 0": altered(scaling={"a|b": replace(S, scale=put(S.scale, 0, 0.0))}),
     "scaling by NaN": altered(scaling={"a|b": replace(S, scale=put(S.scale, 0, np.nan))}),
     "centre of NaN": altered(scaling={"a|b": replace(S, center=put(S.center, 0, np.nan))}),
+    "blocks without a spread": altered(lasting={"a|b": Lasting(0.0, 0.0, 9.0)}),
+    "blocks of NaN": altered(lasting={"a|b": Lasting(0.0, 0.1, 1.0)}),
     "matrix of NaN": altered(geometry=replace(G, matrix=put(G.matrix, 0, np.nan))),
     "golden codes of another width": replace(
         bundle(), golden_codes=bundle().golden_codes | {"long": np.zeros((4, 2), np.float32)}

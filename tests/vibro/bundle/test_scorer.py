@@ -14,32 +14,43 @@ from vibro.records import ChannelPath
 
 CHANNELS = tuple(ChannelPath("harbour", "pump-1", c) for c in ("de-h", "de-v", "nde-h"))
 BUNDLE = bundle()
+LOGS = BUNDLE.fast.logs
 ROWS = np.random.default_rng(5).standard_normal((3, 3)).astype(np.float32)
 
 
 def test_a_channel_or_state_without_a_baseline_is_not_judged():
     scorer = Scorer(BUNDLE, CHANNELS)
-    scores, p = scorer.judge("fast", ROWS, "running")
+    scores, p, levels = scorer.judge("fast", ROWS, "running")
     assert np.isfinite(scores[:2]).all()
-    assert np.isnan([scores[2], p[2]]).all()
-    scores, p = scorer.judge("fast", ROWS, "half-load")
-    assert np.isnan(scores).all()
-    assert np.isnan(p).all()
+    assert np.isnan([scores[2], p[2], levels[2]]).all()
+    for told in scorer.judge("fast", ROWS, "half-load"):
+        assert np.isnan(told).all()
     assert scorer.contributions("fast", 2, ROWS[2], "running", "abc") == ()
 
 
 def test_scores_are_those_of_the_codes_and_p_values_are_bonferronis():
     model = BUNDLE.fast
-    scores, p = Scorer(BUNDLE, CHANNELS).judge("fast", ROWS, "running")
+    scores, p, levels = Scorer(BUNDLE, CHANNELS).judge("fast", ROWS, "running")
     for i, channel in enumerate(CHANNELS[:2]):
         scaling = model.scaling[f"{channel}|running"]
-        z = (ROWS[i] - scaling.center) / scaling.scale
+        # The second feature is a logarithm; what is not positive there is not defined.
+        x = ROWS[i].astype(float)
+        z = (np.where(LOGS, np.log(np.where(x > 0, x, 1)), x) - scaling.center) / scaling.scale
+        z[LOGS & (x <= 0)] = 0.0
         white = (z - model.geometry.mean) @ model.geometry.matrix
         radius = np.sqrt(np.mean(white**2))
         codes = np.append(white, radius).astype(np.float32)
         assert scores[i] == score(model.forest, codes[None])[0]
         both = [model.score_tail.p_value(scores[i]), model.radius_tail.p_value(codes[-1])]
-        assert p[i] == pytest.approx(min(1.0, 2 * min(both)), rel=1e-5)
+        assert p[i] == pytest.approx(min(1.0, 2 * min(both)), rel=1e-4)
+        assert levels[i] == pytest.approx(np.log(radius), abs=1e-5)
+
+
+def test_a_block_is_judged_where_it_has_a_baseline():
+    scorer, lasting = Scorer(BUNDLE, CHANNELS), BUNDLE.fast.lasting[f"{CHANNELS[0]}|running"]
+    assert scorer.block_p_value("fast", 0, 0.4, "running") == lasting.p_value(0.4) < 0.05
+    assert np.isnan(scorer.block_p_value("fast", 1, 0.4, "running"))
+    assert np.isnan(scorer.block_p_value("fast", 0, 0.4, "half-load"))
 
 
 def test_a_channel_is_judged_alike_in_any_company():
@@ -47,7 +58,7 @@ def test_a_channel_is_judged_alike_in_any_company():
         Scorer(BUNDLE, [c]).judge("fast", row[None], "running")
         for c, row in zip(CHANNELS[:2], ROWS[:2], strict=True)
     ]
-    scores, p = Scorer(BUNDLE, CHANNELS).judge("fast", ROWS, "running")
+    scores, p, _ = Scorer(BUNDLE, CHANNELS).judge("fast", ROWS, "running")
     assert [a[0][0] for a in alone] == scores[:2].tolist()
     assert [a[1][0] for a in alone] == p[:2].tolist()
 
@@ -70,6 +81,7 @@ def test_the_feature_that_moved_is_named_first():
     for moved in range(3):
         row = scaling.center.copy()
         row[moved] -= 9.0 * scaling.scale[moved]
+        row = np.where(LOGS, np.exp(row), row)
         found = Scorer(plain, CHANNELS).contributions("fast", 0, row, "running", "abc", top=2)
         assert len(found) == 2
         assert found[0] == ("abc"[moved], pytest.approx(-9.0, abs=0.01))
@@ -87,6 +99,23 @@ def test_contributions_share_out_the_whole_squared_radius():
     shares = centred * (geometry.matrix @ (centred @ geometry.matrix))
     radius = geometry.codes(z)[0, -1]
     assert shares.sum() == pytest.approx(3 * radius**2, rel=1e-5)
+
+
+def test_a_share_is_what_taking_the_feature_back_to_usual_takes_from_the_distance():
+    """Against brute force: with one deviation undone, d'Pd falls by 2 share - P_jj z_j^2."""
+    geometry = BUNDLE.fast.geometry
+    precision = geometry.matrix @ geometry.matrix.T
+    rng = np.random.default_rng(3)
+    for z in rng.normal(0.0, 4.0, (20, 3)).astype(np.float32):
+        centred = z - geometry.mean
+        shares = centred * (precision @ centred)
+        whole = 3 * geometry.codes(z[None])[0, -1] ** 2
+        for j in range(3):
+            undone = z.copy()
+            undone[j] = geometry.mean[j]
+            left = 3 * geometry.codes(undone[None])[0, -1] ** 2
+            fall = 2 * shares[j] - precision[j, j] * centred[j] ** 2
+            assert whole - left == pytest.approx(fall, rel=1e-4, abs=1e-3)
 
 
 def test_a_bundle_judges_alike_after_its_journey():

@@ -63,8 +63,20 @@ def test_larger_is_never_more_likely(healthy, values):
 def test_few_values_are_trusted_less():
     rng = np.random.default_rng(4)
     x = rng.standard_normal(500)
-    assert fit_tail(x, effective_n=20).scale > fit_tail(x).scale
-    assert fit_tail(x, effective_n=20).effective_n == 20
+    blocks = np.arange(500) // 25
+    assert fit_tail(x, blocks).scale > fit_tail(x).scale
+    assert (fit_tail(x, blocks).effective_n, fit_tail(x).effective_n) == (20, 500)
+
+
+def test_repeats_within_a_block_are_no_new_evidence():
+    """Overlapping windows say the same thing again: the tail stays as wide as without them."""
+    rng = np.random.default_rng(6)
+    x = rng.exponential(1.0, 400)
+    repeated, blocks = np.repeat(x, 8), np.repeat(np.arange(400), 8)
+    once, again = fit_tail(x), fit_tail(repeated, blocks)
+    assert again.effective_n == once.effective_n
+    assert again.scale == pytest.approx(once.scale, rel=0.02)
+    assert fit_tail(repeated).scale < again.scale  # taken for independent they would narrow it
 
 
 def test_values_that_never_varied_still_calibrate():

@@ -1,4 +1,4 @@
-"""Our own detector, as it is shipped, under the protocol of the evaluation."""
+"""Our detector under the protocol: the product's own training, scoring and block test."""
 
 from __future__ import annotations
 
@@ -7,57 +7,69 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vibro.bundle import PathModel
+from vibro.bundle import Bundle, Scorer
 from vibro.evaluation import Unit
-from vibro.forest import Tail, score
 from vibro.records import ChannelPath
 
-Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 SEED = 0
 STATE = "on"
+BLOCKS = 12
+"""Blocks that the healthy units are cut into where there are fewer units than that."""
+LEAST_UNITS = 8
 
 
 class Ours:
-    """The product's own training and scoring: forests on whitened features, both paths.
+    """Bundle of two forests on whitened features; a unit is judged as a block of windows.
 
-    A window's surprise is -ln of its p-value by the bundle's calibration, without the floor at
-    which stored p-values end: how far out a recording is must not saturate; the larger of the
-    forest's and the radius's counts. The statistic is the median surprise over windows, of the
-    channel and path where it is largest, as a logarithm.
+    The statistic is the block's deviation (`vibro.forest.Lasting`): how far the mean of
+    ln(distance) over the unit's windows lies above that of held-out healthy blocks, in standard
+    deviations, of the channel and path where it is largest. A path with too few healthy blocks is
+    left out.
     """
 
     def fit(self, units: Sequence[Unit]) -> None:
         """Train one bundle, as the cloud does for a site and machine class."""
         from cloud_jobs.retrain.train import train  # noqa: PLC0415
 
-        fast = np.concatenate([u.fast for u in units])
-        long = np.concatenate([u.long for u in units])
-        self._paths = [ChannelPath("evaluate", "machine", f"c{i}") for i in range(fast.shape[1])]
-        vectors = {(p, STATE): (fast[:, i], long[:, i]) for i, p in enumerate(self._paths)}
-        self._bundle = train("evaluate", "machine", vectors, seed=SEED, version="1", created_ns=0)
+        channels = range(units[0].fast.shape[1])
+        self._paths = [ChannelPath("evaluate", "machine", f"c{i}") for i in channels]
+        rows = [np.concatenate([getattr(u, path) for u in units]) for path in ("fast", "long")]
+        blocks = [_blocks([len(getattr(u, path)) for u in units]) for path in ("fast", "long")]
+        self._bundle: Bundle = train(
+            "evaluate",
+            "machine",
+            {(p, STATE): (rows[0][:, i], rows[1][:, i]) for i, p in enumerate(self._paths)},
+            blocks={(p, STATE): (blocks[0], blocks[1]) for p in self._paths},
+            seed=SEED,
+            version="1",
+            created_ns=0,
+        )
+        self._scorer = Scorer(self._bundle, self._paths)
 
     def statistic(self, unit: Unit) -> float:
-        """Logarithm of the largest median surprise."""
-        worst = max(
-            float(np.median(self._surprise(self._bundle.path(path), rows[:, c], channel)))
+        """Largest deviation of the unit's windows, as one block."""
+        found = [
+            lasting.deviation(float(level))
             for path, rows in (("fast", unit.fast), ("long", unit.long))
-            for c, channel in enumerate(self._paths)
             if len(rows)
-        )
-        return float(np.log(max(worst, 1e-3)))
+            for channel, level in zip(self._paths, self._levels(path, rows), strict=True)
+            if (lasting := self._bundle.path(path).lasting.get(f"{channel}|{STATE}"))
+        ]
+        return max(found)
 
-    @staticmethod
-    def _surprise(model: PathModel, rows: Floats, channel: ChannelPath) -> NDArray[np.float64]:
-        scaling = model.scaling[f"{channel}|{STATE}"]
-        codes = model.geometry.codes(((rows - scaling.center) / scaling.scale).astype(np.float32))
-        forest = _beyond(model.score_tail, score(model.forest, codes))
-        radius = _beyond(model.radius_tail, codes[:, -1])
-        return np.asarray(np.maximum(forest, radius))
+    def _levels(self, path: str, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        judged = [self._scorer.judge(path, window, STATE).level for window in rows]
+        return np.asarray(np.mean(judged, axis=0))
 
 
-def _beyond(tail: Tail, value: Floats) -> NDArray[np.float64]:
-    """-ln p by a calibration's body and exponential tail."""
-    v = value.astype(np.float64)
-    body = -np.log(np.interp(v, tail.knots, tail.p))
-    return np.asarray(body + np.maximum(v - tail.knots[-1], 0.0) / tail.scale)
+def _blocks(sizes: Sequence[int]) -> Ints:
+    """Number of the block that each row belongs to: a unit, or a part of one where they are few."""
+    parts = 1 if len(sizes) >= LEAST_UNITS else -(-BLOCKS // len(sizes))
+    numbers, first = [], 0
+    for size in sizes:
+        each = max(1, min(parts, size))
+        numbers.append(first + np.arange(size) * each // max(1, size))
+        first += each
+    return np.concatenate(numbers).astype(np.int64)
