@@ -111,17 +111,17 @@ def _analyse(x, kit):  # type: ignore[no-untyped-def]
         total += x[i] - origin
     mean = origin + total / np.float32(n)
     for i in range(n):
-        d[i] = x[i] - mean
-        top = max(top, magnitude_bits(d[i]))
-    peak = magnitude(top)
-    if peak <= np.float32(1e-6) * abs(mean) + np.float32(1e-12):
-        peak = _0
-        for i in range(n):
-            d[i] = _0
-    for i in range(n):
-        v2 = d[i] * d[i]
+        v = x[i] - mean
+        v2 = v * v
+        d[i] = v
         m2 += v2
         m4 += v2 * v2
+        top = max(top, magnitude_bits(v))
+    peak = magnitude(top)
+    if peak <= np.float32(1e-6) * abs(mean) + np.float32(1e-12):
+        peak, m2, m4 = _0, _0, _0
+        for i in range(n):
+            d[i] = _0
     real_fft(d, kit.plan, kit.spectrum)
     hann_power(kit.spectrum, n, kit.power_scale, kit.power)
     return mean, m2 / np.float32(n), m4 / np.float32(n), peak

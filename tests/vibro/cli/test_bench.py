@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.vibro.cli.commands import vibro
+from vibro.cli.bench.features import idle_long_path, stream_of
 from vibro.cli.bench.measure import Contender, agree, case, race, repeated, target
 from vibro.cli.bench.numpy_features import NumpyFeatures
 from vibro.errors import VibroError
@@ -76,6 +77,18 @@ def test_the_json_is_as_other_tools_read_it():
         assert set(c["vibro"]) == {"median", "p10", "p90"}
         assert {"median", "p10", "p90", "ratio"} <= set(c["peers"]["scipy"])
     assert set(found["absent"]) <= {"pyfftw", "mkl_fft", "rocket_fft"}
+
+
+def test_a_stream_without_the_long_path_has_no_long_windows_and_the_same_fast_ones():
+    """What the bench subtracts is the long path and nothing else."""
+    found = {}
+    x = np.random.default_rng(3).standard_normal((1, 100_000)).astype(np.float32)
+    for long_path, make in ((True, stream_of), (False, idle_long_path)):
+        found[long_path] = make(1).push(x, 1500.0)
+    assert len(found[True].long) == 1
+    assert len(found[False].long) == 0
+    np.testing.assert_array_equal(found[True].fast, found[False].fast)
+    np.testing.assert_array_equal(found[True].reflex, found[False].reflex)
 
 
 def test_a_bench_that_does_not_exist_is_refused():
