@@ -10,7 +10,14 @@ from vibro.evaluation.naming import NamingTable
 from vibro.evaluation.protocol import Judgement, Method, Round, Unit, judge, judge_run, unit
 from vibro.evaluation.runs import RunFigures, run_figures
 from vibro.evaluation.splits import Piece, Split, split_normals, split_rounds, split_run
-from vibro.evaluation.verdicts import best, broken_limits, labelled_limits, run_limits, ties
+from vibro.evaluation.verdicts import (
+    best,
+    broken_limits,
+    is_loud,
+    labelled_limits,
+    run_limits,
+    ties,
+)
 
 __all__ = [
     "Group",
@@ -27,6 +34,7 @@ __all__ = [
     "best",
     "broken_limits",
     "group_entries",
+    "is_loud",
     "judge",
     "judge_run",
     "labelled_limits",

@@ -17,9 +17,8 @@ BOUND = 0.10
 RECALL = 0.80
 """... or when every fault found would leave a recall below this possible."""
 
-_RANGES = {"auc": "auc_interval", "recall": "recall_interval", "far": "far_interval",
-           "lead_s": "lead_range_s"}  # fmt: skip
-_LOWER_IS_BETTER = ("far",)
+_RANGES = {"auc": "auc_interval", "recall": "recall_interval", "lead_s": "lead_range_s"}
+# False alarms have no best: who never alarms has none.
 
 
 def best(methods: Methods) -> dict[str, list[str]]:
@@ -31,20 +30,24 @@ def best(methods: Methods) -> dict[str, list[str]]:
     """
     found = {}
     for key, interval in _RANGES.items():
-        sign = -1.0 if key in _LOWER_IS_BETTER else 1.0
-        known = {n: sign * m[key] for n, m in methods.items() if _counts(m, key)}
+        known = {n: m[key] for n, m in methods.items() if _counts(m, key)}
         if not known:
             continue
         top = max(known.values())
         first = [n for n, v in known.items() if v == top]
-        ties = [n for n in known if n not in first and _within(sign * top, methods[n][interval])]
+        ties = [n for n in known if n not in first and _within(top, methods[n][interval])]
         found[key] = first + ties
     return found
 
 
 def _counts(figures: Mapping[str, Any], key: str) -> bool:
-    bought = key == "lead_s" and figures["far_interval"][0] > FALSE_ALARM_SHARE
-    return _is_number(figures[key]) and not bought
+    return _is_number(figures[key]) and not (key == "lead_s" and is_loud(figures))
+
+
+def is_loud(figures: Mapping[str, Any]) -> bool:
+    """Whether a method has more false alarms than chance explains, by their interval."""
+    interval = figures["far_interval"]
+    return interval is not None and interval[0] > FALSE_ALARM_SHARE
 
 
 def _is_number(value: Any) -> bool:
@@ -117,13 +120,13 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def broken_limits(methods: Methods, share: float = FALSE_ALARM_SHARE) -> str:
+def broken_limits(methods: Methods) -> str:
     """Sentence on methods whose false alarms chance does not explain; empty without one."""
-    loud = [n for n, m in methods.items() if m["far_interval"] and m["far_interval"][0] > share]
+    loud = [n for n, m in methods.items() if is_loud(m)]
     if not loud:
         return ""
     who = "every method" if len(loud) == len(methods) else _listed(loud)
     return (
-        f"{who} alarms on more healthy recordings than the {share:.0%} that limits aim at: those "
+        f"{who} alarms on more healthy recordings than the {FALSE_ALARM_SHARE:.0%} that limits aim at: those "
         "that test differ from those that set the limit, or the statistic is not normal"
     )

@@ -11,6 +11,7 @@ from vibro.cli.evaluate.figures import GroupFigures
 from vibro.cli.evaluate.plots import runs, strips
 from vibro.cli.evaluate.tables import INTERVAL, columns_of, interval_of, number
 from vibro.errors import VibroError
+from vibro.evaluation import is_loud
 
 TEMPLATE = Path(__file__).parent / "report.html"
 
@@ -100,7 +101,12 @@ def _interval(figures: Mapping[str, Any], column: str, counted: bool) -> str:
 
 
 def _rank(facts: Mapping[str, Any], name: str, column: str) -> str:
-    """``best``, ``tie`` or nothing; a figure that most methods share marks none of them."""
+    """``best``, ``tie`` or nothing; a figure that most methods share marks none of them.
+
+    False alarms are ``loud`` where chance does not explain them.
+    """
+    if column == "far":
+        return "loud" if is_loud(facts["methods"][name]) else ""
     alike, figures = facts["best"].get(column, []), facts["methods"]
     if name not in alike:
         return ""
@@ -153,6 +159,7 @@ def duration(seconds: float | None, counted: bool) -> str:
     if counted:
         return f"{seconds:.0f} snapshots"
     for size, word in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= 2.0 * size:
-            return f"{seconds / size:.1f} {word}"
+        if seconds >= 1.5 * size:
+            shown = seconds / size
+            return f"{shown:.1f} {word}" if shown < 20.0 else f"{shown:.0f} {word}"
     return f"{seconds:.0f} s"
