@@ -127,6 +127,6 @@ def broken_limits(methods: Methods) -> str:
         return ""
     who = "every method" if len(loud) == len(methods) else _listed(loud)
     return (
-        f"{who} alarms on more healthy recordings than the {FALSE_ALARM_SHARE:.0%} that limits aim at: those "
-        "that test differ from those that set the limit, or the statistic is not normal"
+        f"{who} alarms on more healthy recordings than the {FALSE_ALARM_SHARE:.0%} that limits aim "
+        "at: those that test differ from those that set the limit, or the statistic is not normal"
     )

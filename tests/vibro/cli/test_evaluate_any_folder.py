@@ -13,6 +13,7 @@ from tests.vibro.cli.rigs import healthy, outer
 from vibro.cli.evaluate import figures
 from vibro.cli.evaluate.peers import Level
 from vibro.cli.evaluate.recordings import Recordings
+from vibro.cli.evaluate.report import duration
 from vibro.files import read_manifest
 
 pytestmark = pytest.mark.slow_nojit
@@ -189,3 +190,12 @@ def test_a_report_that_cannot_be_written_is_one_line(tmp_path):
         vibro("evaluate", "--data", tmp_path, "--html", tmp_path / "no" / "r.html"),
         "its folder is not there",
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "counted", "said"),
+    [(70.0, False, "70 s"), (6320.0, False, "1.8 h"), (1500.0, False, "25 min"),
+     (200_000.0, False, "2.3 d"), (12.0, True, "12 snapshots"), (float("nan"), False, "none")],
+)  # fmt: skip
+def test_lead_times_are_told_in_a_unit_that_fits(seconds, counted, said):
+    assert duration(seconds, counted) == said
