@@ -34,6 +34,17 @@ GOLDEN = 16
 LEAST_RADIUS = 1e-6
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Parts of training that can be left out, to measure what each is worth (docs/accuracy.md)."""
+
+    logarithms: bool = True
+    whitening: bool = True
+
+
+SHIPPED = Recipe()
+
+
 class NotEnoughDataError(VibroError):
     """No channel of a site and class has enough vectors in any state."""
 
@@ -50,6 +61,7 @@ class _Table:
     blocks: NDArray[np.int64]
     names: tuple[str, ...]
     logs: Logs
+    whitened: bool
 
     def scaling(self, take: NDArray[np.bool_]) -> list[Scaling]:
         """Scaling of every key from the rows taken."""
@@ -82,18 +94,19 @@ def robust_scaling(rows: Floats, logs: Logs) -> Scaling:
     )
 
 
-def whitening(standardised: Floats) -> Geometry:
+def whitening(standardised: Floats, whitened: bool = True) -> Geometry:
     """Principal axes scaled to unit variance, with Ledoit-Wolf-like shrinkage to the diagonal.
 
     The covariance is shrunk by n_features / (n_features + rows) towards the identity, so that
-    with few rows no direction is believed to be quieter than it may be.
+    with few rows no direction is believed to be quieter than it may be. Without ``whitened`` the
+    features only keep their own deviations.
     """
     x = np.clip(standardised.astype(np.float64), -8.0, 8.0)
     mean = x.mean(axis=0)
     n, d = x.shape
     weight = d / (d + n)
     cov = (1.0 - weight) * np.cov(x, rowvar=False) + weight * np.eye(d)
-    values, axes = np.linalg.eigh(cov)
+    values, axes = np.linalg.eigh(cov if whitened else np.diag(np.diag(cov)))
     matrix = axes / np.sqrt(np.maximum(values, 1e-6))
     return Geometry(mean.astype(np.float32), matrix.astype(np.float32))
 
@@ -138,7 +151,7 @@ def _held_out(table: _Table, seed: int) -> _HeldOut:
         test = fold == f
         scaling = table.scaling(~test)
         rows = table.standardised(scaling, ~test)
-        geometry = whitening(rows)
+        geometry = whitening(rows, table.whitened)
         model = from_estimator(_forest(geometry.codes(rows), FOLD_TREES, seed + f))
         codes = geometry.codes(table.standardised(scaling, test))
         scores[test], radii[test] = score(model, codes), codes[:, -1]
@@ -149,7 +162,7 @@ def _fit_path(table: _Table, seed: int) -> tuple[PathModel, Floats]:
     everything = np.ones(len(table.rows), bool)
     scaling = table.scaling(everything)
     rows = table.standardised(scaling, everything)
-    geometry = whitening(rows)
+    geometry = whitening(rows, table.whitened)
     codes = geometry.codes(rows)
     forest = from_estimator(_forest(codes, TREES, seed))
     held = _held_out(table, seed)
@@ -166,7 +179,7 @@ def _fit_path(table: _Table, seed: int) -> tuple[PathModel, Floats]:
     return model, codes[:: max(1, len(codes) // GOLDEN)][:GOLDEN]
 
 
-def _pool(vectors: Vectors, blocks: Blocks, path: int) -> _Table:
+def _pool(vectors: Vectors, blocks: Blocks, path: int, recipe: Recipe) -> _Table:
     chosen = [(k, v[path]) for k, v in vectors.items() if len(v[path]) >= LEAST_ROWS]
     if not chosen:
         raise NotEnoughDataError(
@@ -180,7 +193,8 @@ def _pool(vectors: Vectors, blocks: Blocks, path: int) -> _Table:
             [blocks[k][path] if k in blocks else np.arange(len(v)) // BLOCK for k, v in chosen]
         ),
         tuple(f"{channel}|{state}" for (channel, state), _ in chosen),
-        np.array([name in LOG_NAMES for name in names]),
+        np.array([recipe.logarithms and name in LOG_NAMES for name in names]),
+        recipe.whitening,
     )
 
 
@@ -194,6 +208,7 @@ def train(
     created_ns: int,
     blocks: Blocks | None = None,
     meta: Mapping[str, Any] | None = None,
+    recipe: Recipe = SHIPPED,
 ) -> Bundle:
     """Train one bundle.
 
@@ -209,13 +224,17 @@ def train(
         Number of the block that each vector belongs to, rising from 0; default four in a row.
     meta : mapping, optional
         JSON-able facts kept in the bundle (training range, parent version).
+    recipe : Recipe, optional
+        Only evaluation asks for another than the shipped one.
 
     Raises
     ------
     NotEnoughDataError
         If no channel has enough vectors.
     """
-    tables = {name: _pool(vectors, blocks or {}, i) for i, name in enumerate(("fast", "long"))}
+    tables = {
+        name: _pool(vectors, blocks or {}, i, recipe) for i, name in enumerate(("fast", "long"))
+    }
     fitted = {name: _fit_path(table, seed) for name, table in tables.items()}
     codes = {name: golden for name, (_, golden) in fitted.items()}
     models = {name: model for name, (model, _) in fitted.items()}

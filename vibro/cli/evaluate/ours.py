@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from vibro.bundle import Bundle, Scorer
 from vibro.evaluation import Unit
 from vibro.records import ChannelPath
+
+if TYPE_CHECKING:
+    from cloud_jobs.retrain.train import Recipe
 
 Ints = NDArray[np.int64]
 
@@ -27,34 +31,45 @@ class Ours:
     ln(distance) over the unit's windows lies above that of held-out healthy blocks, in standard
     deviations, of the channel and path where it is largest. A path with too few healthy blocks is
     left out.
+
+    Parameters
+    ----------
+    recipe : cloud_jobs.retrain.train.Recipe, optional
+        Default: as shipped.
     """
+
+    paths: tuple[str, ...] = ("fast", "long")
+
+    def __init__(self, recipe: Recipe | None = None) -> None:
+        self._recipe = recipe
 
     def fit(self, units: Sequence[Unit]) -> None:
         """Train one bundle, as the cloud does for a site and machine class."""
-        from cloud_jobs.retrain.train import train  # noqa: PLC0415
+        from cloud_jobs.retrain.train import SHIPPED, train  # noqa: PLC0415 (scikit-learn)
 
         channels = range(units[0].fast.shape[1])
-        self._paths = [ChannelPath("evaluate", "machine", f"c{i}") for i in channels]
+        self._channels = [ChannelPath("evaluate", "machine", f"c{i}") for i in channels]
         rows = [np.concatenate([getattr(u, path) for u in units]) for path in ("fast", "long")]
         blocks = [_blocks([len(getattr(u, path)) for u in units]) for path in ("fast", "long")]
         self._bundle: Bundle = train(
             "evaluate",
             "machine",
-            {(p, STATE): (rows[0][:, i], rows[1][:, i]) for i, p in enumerate(self._paths)},
-            blocks={(p, STATE): (blocks[0], blocks[1]) for p in self._paths},
+            {(p, STATE): (rows[0][:, i], rows[1][:, i]) for i, p in enumerate(self._channels)},
+            blocks={(p, STATE): (blocks[0], blocks[1]) for p in self._channels},
             seed=SEED,
             version="1",
             created_ns=0,
+            recipe=self._recipe or SHIPPED,
         )
-        self._scorer = Scorer(self._bundle, self._paths)
+        self._scorer = Scorer(self._bundle, self._channels)
 
     def statistic(self, unit: Unit) -> float:
         """Largest deviation of the unit's windows, as one block."""
         found = [
             lasting.deviation(float(level))
-            for path, rows in (("fast", unit.fast), ("long", unit.long))
-            if len(rows)
-            for channel, level in zip(self._paths, self._levels(path, rows), strict=True)
+            for path in self.paths
+            if len(rows := getattr(unit, path))
+            for channel, level in zip(self._channels, self._levels(path, rows), strict=True)
             if (lasting := self._bundle.path(path).lasting.get(f"{channel}|{STATE}"))
         ]
         return max(found)
