@@ -217,8 +217,12 @@ def comb(ridge, f, bin_hz):
     return max(0.0, np.clip(ridge[k], 0, 25).mean(axis=1).max())
 
 
+def has_family(ridge, f, bin_hz):
+    return f >= 3 * bin_hz and f * 1.2 * 1.02 < (len(ridge) - 2) * bin_hz
+
+
 def family_snr(ridge, f, bin_hz):
-    if not (f >= 3 * bin_hz and f * 1.2 * 1.02 < (len(ridge) - 2) * bin_hz):
+    if not has_family(ridge, f, bin_hz):
         return 0.0
     return comb(ridge, f, bin_hz) - np.median([comb(ridge, f * d, bin_hz) for d in DECOYS])
 
@@ -243,7 +247,9 @@ def long_features(decimated, envelope, rate_hz, pass_hz, rpm, lines):
     ridge = whiten(hann_power(without_mean(e)), int(pass_hz / bin_hz) + 1)
     for order in (lines.bpfo, lines.bpfi, lines.bsf2, lines.ftf):
         out += [family_snr(ridge, order * speed, bin_hz)]
-    out += [max(family_snr(ridge, o * speed, bin_hz) for o in (lines.shaft, *lines.gear_shafts))]
+    shafts = [o * speed for o in (lines.shaft, *lines.gear_shafts)]
+    shafts = [f for f in shafts if has_family(ridge, f, bin_hz)]
+    out += [max((family_snr(ridge, f, bin_hz) for f in shafts), default=0.0)]
     mean = max(e.mean(), 0.0)
     out += [ridge.max(), level(mean), ratio(without_mean(e).std(), mean if mean > TINY else 0.0)]
     return np.array(out)

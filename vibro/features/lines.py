@@ -122,15 +122,20 @@ def _comb(ridge, frequency, bin_hz, count):  # type: ignore[no-untyped-def]
     return magnitude(best) / np.float32(harmonics)
 
 
+@njit(**INLINE)
+def has_family(frequency, bin_hz, count):  # type: ignore[no-untyped-def] # scalars
+    """Tell if a family's line is defined: known (not NaN), three bins up, decoys in the band."""
+    return frequency >= 3.0 * bin_hz and frequency * 1.2 * (1.0 + SLIP) < (count - 2) * bin_hz
+
+
 @njit(**CALLED)
 def family_snr(ridge, frequency, bin_hz, count, decoys, scratch):  # type: ignore[no-untyped-def]
     """Height of a family of lines over what the same search finds at decoys, dB.
 
-    ``decoys`` are the multiples to search; ``scratch`` has their length, an odd number. 0 when
-    the frequency is unknown (NaN), below three bins, or so high that decoys leave the band.
+    ``decoys`` are the multiples to search; ``scratch`` has their length, an odd number. 0 where
+    there is none (`has_family`).
     """
-    highest = frequency * 1.2 * (1.0 + SLIP)
-    if not (frequency >= 3.0 * bin_hz and highest < (count - 2) * bin_hz):
+    if not has_family(frequency, bin_hz, count):
         return _0
     for i in range(decoys.shape[0]):
         value = _comb(ridge, frequency * decoys[i], bin_hz, count)

@@ -13,7 +13,7 @@ from vibro.dsp.fft import RealPlan, real_fft, real_plan
 from vibro.dsp.flags import CALLED, INLINE, KERNEL
 from vibro.dsp.memory import aligned, aligned_copy, spectrum_memory
 from vibro.features.fast import decibel, hann_power
-from vibro.features.lines import DECOYS, family_snr, line_power, whiten
+from vibro.features.lines import DECOYS, family_snr, has_family, line_power, whiten
 from vibro.features.setup import LineOrders
 from vibro.features.spans import ISO_TOP_HZ, Spans
 from vibro.features.table import ORDERS
@@ -196,12 +196,14 @@ def _envelope_lines(kit, speed_hz, lines, out):  # type: ignore[no-untyped-def]
         out[_SES + i] = family_snr(
             kit.ridge, lines[BEARING + i] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found
         )
-    shaft = family_snr(kit.ridge, lines[SHAFT] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found)
-    for i in range(GEAR_SHAFTS):
-        gear = family_snr(
-            kit.ridge, lines[GEAR + i] * speed_hz, kit.bin_hz, count, kit.decoys, kit.found
-        )
-        shaft = max(shaft, gear)
+    # The point's own shaft is one of them; a line that is not defined is none, not one of 0 dB.
+    shaft, seen = _0, False
+    for i in range(-1, GEAR_SHAFTS):
+        frequency = lines[GEAR + i if i >= 0 else SHAFT] * speed_hz
+        if has_family(frequency, kit.bin_hz, count):
+            snr = family_snr(kit.ridge, frequency, kit.bin_hz, count, kit.decoys, kit.found)
+            shaft = max(shaft, snr) if seen else snr
+            seen = True
     out[_SES + 4] = shaft
     out[_SES + 5] = top
 
