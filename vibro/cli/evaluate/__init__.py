@@ -28,8 +28,15 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write a report with figures, one page that loads nothing.",
 )
+@click.option(
+    "--ablation",
+    is_flag=True,
+    help="Our detector with a part left out or replaced, instead of its peers.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(data: Path | None, set_name: str | None, html: Path | None, as_json: bool) -> None:
+def command(
+    data: Path | None, set_name: str | None, html: Path | None, ablation: bool, as_json: bool
+) -> None:
     """Measure detection and diagnosis on recordings.
 
     Our detector and its peers see the same windows of the same recordings. Each is fitted on the
@@ -65,7 +72,7 @@ def command(data: Path | None, set_name: str | None, html: Path | None, as_json:
     if html is not None and not html.absolute().parent.is_dir():
         raise BadInputError(f"{html}: its folder is not there")
     groups = group_entries(e for e in entries if set_name in (None, e.set))
-    found = list(_each(groups))
+    found = list(_each(groups, ablation))
     if html is not None:
         from vibro.cli.evaluate.report import write_report  # noqa: PLC0415
 
@@ -78,13 +85,15 @@ def command(data: Path | None, set_name: str | None, html: Path | None, as_json:
         show([f.facts for f in found])
 
 
-def _each(groups: list[Group]) -> Iterable[GroupFigures]:
+def _each(groups: list[Group], ablation: bool) -> Iterable[GroupFigures]:
+    from vibro.cli.evaluate.ablation import ablated_methods  # noqa: PLC0415
     from vibro.cli.evaluate.figures import group_figures  # noqa: PLC0415
 
+    methods = ablated_methods if ablation else None
     with _progress() as tell:
         for i, group in enumerate(groups):
             yield group_figures(
-                group, _steps(tell, f"{i + 1}/{len(groups)} {group.set} {group.name}")
+                group, _steps(tell, f"{i + 1}/{len(groups)} {group.set} {group.name}"), methods
             )
 
 

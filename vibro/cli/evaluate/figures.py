@@ -13,7 +13,7 @@ from vibro.cli.evaluate.methods import all_methods
 from vibro.cli.evaluate.naming import diagnosis_table
 from vibro.cli.evaluate.reading import Loaded, counted, left_out, load, read_group
 from vibro.cli.evaluate.recordings import Recordings
-from vibro.cli.evaluate.units import choose_spans, enough, unit_notes, unit_of, window_note
+from vibro.cli.evaluate.units import choose_cut, enough, unit_notes, unit_of, window_note
 from vibro.errors import VibroError
 from vibro.evaluation import (
     Group,
@@ -36,6 +36,7 @@ from vibro.evaluation import (
 )
 
 Tell = Callable[[str], None]
+Methods = Callable[[], dict[str, Method]]
 
 TOO_FEW = "recordings too short or too few for windows to fit on"
 STILL = "stands still in most windows"
@@ -71,32 +72,37 @@ class GroupFigures:
     cautions: list[str]
 
 
-def group_figures(group: Group, tell: Tell = lambda _: None) -> GroupFigures:
+def group_figures(
+    group: Group, tell: Tell = lambda _: None, methods: Methods | None = None
+) -> GroupFigures:
     """Judge a group; what cannot be judged is said in its caution and stops nothing else.
 
     Parameters
     ----------
     tell : callable
         Is told how far it has come.
+    methods : callable, optional
+        Makes the detectors; default `all_methods`.
     """
+    make = methods or all_methods
     group, recordings, notes = read_group(group, tell)
     try:
-        found = _detection(group, recordings, notes, tell)
+        found = _detection(group, recordings, notes, tell, make)
     except VibroError as error:
         notes.append(f"detection cannot be measured: {error}")
         found = Detection(len(group.normal), len(group.fault) + len(group.run))
     notes += _words(group)
     table, undiagnosed = diagnosis_table(group, recordings, tell)
-    methods = {n: j.figures for n, j in found.judgements.items()}
-    alike = [ties(methods)] if group.run else [broken_limits(methods), ties(methods)]
+    said = {n: j.figures for n, j in found.judgements.items()}
+    alike = [ties(said)] if group.run else [broken_limits(said), ties(said)]
     cautions = [*notes, *undiagnosed, *found.limits, *(s for s in alike if s)]
     facts = {
         "set": group.set,
         "group": group.name,
         "n_normal": found.n_normal,
         "n_fault": found.n_fault,
-        "methods": methods,
-        "best": best(methods),
+        "methods": said,
+        "best": best(said),
         "too_small": bool(found.limits),
         "diagnosis": table.facts(),
         "caution": "; ".join(cautions),
@@ -104,11 +110,13 @@ def group_figures(group: Group, tell: Tell = lambda _: None) -> GroupFigures:
     return GroupFigures(facts, found, cautions)
 
 
-def _detection(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> Detection:
+def _detection(
+    group: Group, recordings: Recordings, notes: list[str], tell: Tell, make: Methods
+) -> Detection:
     if group.run:
-        return _run(group, recordings, notes, tell)
+        return _run(group, recordings, notes, tell, make)
     if group.normal and group.fault:
-        return _labelled(group, recordings, notes, tell)
+        return _labelled(group, recordings, notes, tell, make)
     known = find_set(group.set)
     notes += _why_not(group, known.traps if known else ())
     return Detection(len(group.normal), len(group.fault))
@@ -133,7 +141,9 @@ def _words(group: Group) -> list[str]:
     return notes
 
 
-def _labelled(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> Detection:
+def _labelled(
+    group: Group, recordings: Recordings, notes: list[str], tell: Tell, make: Methods
+) -> Detection:
     material = load(group.normal, group.fault, recordings)
     notes += material.notes
     found = Detection(len(material.normal), len(material.fault))
@@ -142,14 +152,14 @@ def _labelled(group: Group, recordings: Recordings, notes: list[str], tell: Tell
     pieces = {p: material.normal[p.recording] for s in splits for p in _all(s)}
     lengths = [p.samples for p in pieces] + [x.samples for x in material.fault]
     fit = min(([p.samples for p in s.fit] for s in splits), key=sum)
-    spans = choose_spans(material, fit, min(lengths)) if fit and material.fault else None
-    if spans is None:
+    cut = choose_cut(material, fit, min(lengths)) if fit and material.fault else None
+    if cut is None:
         notes.append(TOO_FEW)
         return found
-    notes += window_note(spans, material)
+    notes += window_note(cut, material)
     tell("features")
-    unit = {p: unit_of(material, spans, x, p) for p, x in pieces.items()}
-    faults = {x.entry.file: unit_of(material, spans, x) for x in material.fault}
+    unit = {p: unit_of(material, cut, x, p) for p, x in pieces.items()}
+    faults = {x.entry.file: unit_of(material, cut, x) for x in material.fault}
     normals = [(pieces[p].entry.file, u) for p, u in unit.items()]
     notes += unit_notes([*normals, *faults.items()])
     notes += left_out({file: STILL for file, u in faults.items() if not u.is_judgeable})
@@ -160,7 +170,7 @@ def _labelled(group: Group, recordings: Recordings, notes: list[str], tell: Tell
         notes.append(TOO_FEW)
         return found
     tested = len({p.recording for s in splits for p in s.test if unit[p].is_judgeable})
-    found.judgements = _each(lambda m: judge(m, rounds, judged, tested), notes, tell)
+    found.judgements = _each(lambda m: judge(m, rounds, judged, tested), notes, tell, make)
     found.limits = labelled_limits(tested, len(judged))
     return found
 
@@ -176,11 +186,11 @@ def _round(split: Split, unit: Mapping[Piece, Unit]) -> Round:
 
 
 def _each(
-    judged_by: Callable[[Method], Judgement], notes: list[str], tell: Tell
+    judged_by: Callable[[Method], Judgement], notes: list[str], tell: Tell, make: Methods
 ) -> dict[str, Judgement]:
     """Judge by every method; one that fails on these recordings is told of and left out."""
     found = {}
-    for name, method in all_methods().items():
+    for name, method in make().items():
         tell(name)
         try:
             found[name] = judged_by(method)
@@ -189,7 +199,9 @@ def _each(
     return found
 
 
-def _run(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> Detection:
+def _run(
+    group: Group, recordings: Recordings, notes: list[str], tell: Tell, make: Methods
+) -> Detection:
     material = load(group.run, (), recordings)
     notes += material.notes
     snapshots = material.normal
@@ -198,21 +210,25 @@ def _run(group: Group, recordings: Recordings, notes: list[str], tell: Tell) -> 
     if roles is None:
         return found
     lengths = [x.samples for x in snapshots]
-    spans = choose_spans(material, lengths[: roles[0]], min(lengths))
-    if spans is None:
+    cut = choose_cut(material, lengths[: roles[0]], min(lengths))
+    if cut is None:
         notes.append(TOO_FEW)
         return found
-    notes += window_note(spans, material)
+    notes += window_note(cut, material)
     tell("features")
-    judged = [(x, unit_of(material, spans, x)) for x in snapshots]
+    judged = [(x, unit_of(material, cut, x)) for x in snapshots]
     notes += unit_notes([(x.entry.file, u) for x, u in judged])
     notes += left_out({x.entry.file: STILL for x, u in judged if not u.is_judgeable})
     judged = [(x, u) for x, u in judged if u.is_judgeable]
-    return _judged_run(group, judged, notes, tell)
+    return _judged_run(group, judged, notes, tell, make)
 
 
 def _judged_run(
-    group: Group, judged: Sequence[tuple[Loaded, Unit]], notes: list[str], tell: Tell
+    group: Group,
+    judged: Sequence[tuple[Loaded, Unit]],
+    notes: list[str],
+    tell: Tell,
+    make: Methods,
 ) -> Detection:
     snapshots, units = [x for x, _ in judged], [u for _, u in judged]
     found = Detection(0, len(snapshots))
@@ -235,7 +251,9 @@ def _judged_run(
     )
     found.n_normal, found.n_fault = roles[1], len(snapshots) - roles[1]
     found.times = times[roles[0] :]
-    found.judgements = _each(lambda m: judge_run(m, units, times, numbers, roles), notes, tell)
+    found.judgements = _each(
+        lambda m: judge_run(m, units, times, numbers, roles), notes, tell, make
+    )
     quiet = [_quiet(j) for j in found.judgements.values()]
     found.limits = run_limits(max(quiet, default=0))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ STATE = "on"
 BLOCKS = 12
 """Blocks that the healthy units are cut into where there are fewer units than that."""
 LEAST_UNITS = 8
+STILL = 40
 
 
 class Ours:
@@ -49,6 +51,10 @@ class Ours:
 
         channels = range(units[0].fast.shape[1])
         self._channels = [ChannelPath("evaluate", "machine", f"c{i}") for i in channels]
+        if not any(len(u.long) for u in units):
+            # A bundle has two paths; one that is not judged learns from features that never move.
+            still = np.zeros((STILL, *units[0].long.shape[1:]), np.float32)
+            units = [replace(u, long=still) for u in units]
         rows = [np.concatenate([getattr(u, path) for u in units]) for path in ("fast", "long")]
         blocks = [_blocks([len(getattr(u, path)) for u in units]) for path in ("fast", "long")]
         self._bundle: Bundle = train(
