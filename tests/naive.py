@@ -90,6 +90,19 @@ def linear_envelope(x, low_hz, high_hz, rate_hz, support):
     return np.abs(np.convolve(x, band_filter(low_hz, high_hz, rate_hz, support), "same")) ** 2
 
 
+def pass_bins(low_hz, high_hz, rate_hz, n):
+    """First and last bin that the band filter lets through."""
+    slope = np.ceil(2 * n / band_support(n))
+    low, high = np.floor(low_hz * n / rate_hz) - slope, np.ceil(high_hz * n / rate_hz) + slope
+    return max(1, low), min(n // 2 - 1, high)
+
+
+def envelope_top(low_hz, high_hz, rate_hz, n):
+    """Highest frequency at which two of these bins beat, Hz: a squared envelope ends there."""
+    low, high = pass_bins(low_hz, high_hz, rate_hz, n)
+    return (high - low) * rate_hz / n
+
+
 def window_envelope(d, low_hz, high_hz, rate_hz, points):
     """Squared envelope of one window at ``points`` instants, as the edge filters it.
 
@@ -102,9 +115,8 @@ def window_envelope(d, low_hz, high_hz, rate_hz, points):
         low_hz, high_hz, rate_hz, support
     )
     gain, k = np.fft.fft(taps).real, np.arange(n)
-    slope = np.ceil(2 * n / support)
-    low, high = np.floor(low_hz * n / rate_hz) - slope, np.ceil(high_hz * n / rate_hz) + slope
-    gain[(k < max(1, low)) | (k > min(n // 2 - 1, high))] = 0
+    low, high = pass_bins(low_hz, high_hz, rate_hz, n)
+    gain[(k < low) | (k > high)] = 0
     return np.abs(np.fft.ifft(np.fft.fft(d) * gain)[:: n // points]) ** 2
 
 
@@ -227,8 +239,11 @@ def family_snr(ridge, f, bin_hz):
     return comb(ridge, f, bin_hz) - np.median([comb(ridge, f * d, bin_hz) for d in DECOYS])
 
 
-def long_features(decimated, envelope, rate_hz, pass_hz, rpm, lines):
-    """The long path's columns; ``lines`` has the fields of LineOrders."""
+def long_features(decimated, envelope, rate_hz, pass_hz, rpm, lines, envelope_hz=np.inf):
+    """The long path's columns; ``lines`` has the fields of LineOrders.
+
+    ``envelope_hz`` is the highest frequency there can be in the squared envelope.
+    """
     n = len(decimated)
     bin_hz, speed, d = rate_hz / n, rpm / 60, without_mean(decimated)
     p, f = hann_power(d), np.arange(n // 2 + 1) * bin_hz
@@ -244,7 +259,7 @@ def long_features(decimated, envelope, rate_hz, pass_hz, rpm, lines):
     out += [np.mean(10 * np.log10(p[iso] + TINY))]
     out += gear_and_blade(p, bin_hz, pass_hz, speed, lines)
     e = np.asarray(envelope, np.float64)
-    ridge = whiten(hann_power(without_mean(e)), int(pass_hz / bin_hz) + 1)
+    ridge = whiten(hann_power(without_mean(e)), int(min(pass_hz, envelope_hz) / bin_hz) + 1)
     for order in (lines.bpfo, lines.bpfi, lines.bsf2, lines.ftf):
         out += [family_snr(ridge, order * speed, bin_hz)]
     shafts = [o * speed for o in (lines.shaft, *lines.gear_shafts)]

@@ -262,8 +262,8 @@ def take_long(cursor, buffers, half, rpm, lines, kit, out):  # type: ignore[no-u
         Hop, decimated samples.
     rpm : float
         Mean speed over the window.
-    lines : ndarray of float64, shape (channels, 11)
-        Line orders of every channel.
+    lines : ndarray of float64, shape (channels, 12)
+        Line orders of every channel, from `vibro.features.long.lines_of`.
     kit : LongKit
         Scratch memory.
     out : ndarray of float32, shape (channels, columns)

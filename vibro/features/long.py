@@ -54,17 +54,29 @@ class LongKit(NamedTuple):
     found: F32
 
 
-# Columns of a channel's line orders as the kernels take them.
+# Columns of what is known of a channel's lines as the kernels take it.
 SHAFT, BEARING, MESH, BLADE, GEAR = 0, 1, 5, 6, 7
 BEARING_LINES = 4
+ENVELOPE_TOP = GEAR + GEAR_SHAFTS
+_LEAST_BINS = 8
+"""Fewest bins that a floor is taken from, however little the band's envelope holds."""
 
 
-def lines_of(lines: LineOrders) -> F64:
-    """Line orders as a row of 11: shaft, bpfo, bpfi, 2 bsf, ftf, mesh, blade, gear shafts.
+def lines_of(lines: LineOrders, envelope_top_hz: float = math.inf) -> F64:
+    """Line orders as a row: shaft, bpfo, bpfi, 2 bsf, ftf, mesh, blade, gear shafts; NaN = unknown.
 
-    NaN = unknown.
+    Parameters
+    ----------
+    envelope_top_hz : float
+        Width of the envelope's band with the slopes of its filter: there is nothing above it in
+        the squared envelope but rounding. It is the row's last value, Hz.
+
+    Returns
+    -------
+    ndarray of float64, shape (12,)
     """
-    row = np.full(GEAR + GEAR_SHAFTS, math.nan)
+    row = np.full(ENVELOPE_TOP + 1, math.nan)
+    row[ENVELOPE_TOP] = envelope_top_hz
     row[:GEAR] = (
         *(lines.shaft, lines.bpfo, lines.bpfi, lines.bsf2, lines.ftf),
         *(lines.gear_mesh, lines.blade_pass),
@@ -190,7 +202,7 @@ def _gear_and_blade(kit, speed_hz, lines, out):  # type: ignore[no-untyped-def]
 
 @njit(**INLINE)
 def _envelope_lines(kit, speed_hz, lines, out):  # type: ignore[no-untyped-def]
-    count = int(kit.pass_hz / kit.bin_hz) + 1
+    count = max(_LEAST_BINS, int(min(kit.pass_hz, lines[ENVELOPE_TOP]) / kit.bin_hz) + 1)
     top = whiten(kit.power, count, kit.level, kit.floor, kit.ridge)
     for i in range(BEARING_LINES):
         out[_SES + i] = family_snr(
@@ -218,8 +230,8 @@ def long_window(signal, envelope, rpm, lines, kit, out):  # type: ignore[no-unty
         Decimated acceleration (m/s2) and squared envelope ((m/s2)^2), finite.
     rpm : float
         Speed of the reference shaft; NaN or 0 leaves every line undefined, i.e. 0.0.
-    lines : ndarray of float64, shape (11,)
-        The channel's line orders, from `lines_of`.
+    lines : ndarray of float64, shape (12,)
+        The channel's line orders and where its envelope ends, from `lines_of`.
     kit : LongKit
         Its scratch memory is overwritten.
     out : ndarray of float32, shape (len(LONG),)

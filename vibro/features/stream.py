@@ -110,8 +110,10 @@ class MachineFeatures:
         self.spans = spans or spans_of(rate_hz, setups)
         s = self.spans
         self._setups = tuple(setups)
-        self._lines = np.stack([lines_of(setup.lines) for setup in setups])
         self._bands = _bands(setups, s)
+        tops = (self._bands.width - 1) * (rate_hz / s.fast_window)
+        known = zip(setups, tops, strict=True)
+        self._lines = np.stack([lines_of(setup.lines, float(top)) for setup, top in known])
         self._grid = _grid(s)
         self._fast_kit, self._long_kit = fast_kit(s), long_kit(s)
         self._buffers = make_buffers(s, len(setups))

@@ -127,4 +127,4 @@ def test_silence():
 
 def test_more_gear_shafts_than_there_is_room_for_are_ignored():
     row = lines_of(LineOrders(gear_mesh=20.0, gear_shafts=(1.0, 2.0, 3.0, 4.0, 5.0)))
-    assert row.tolist()[7:] == [1.0, 2.0, 3.0, 4.0]
+    assert row.tolist()[7:-1] == [1.0, 2.0, 3.0, 4.0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -248,3 +249,25 @@ def test_an_outer_race_fault_is_seen_as_one(rate):
     assert got["ses_bpfo"] > 10
     # Twice BPFI is within 2 % of three times BPFO: one harmonic of three may coincide.
     assert got["ses_bpfo"] > max(got["ses_bpfi"], got["ses_2bsf"], got["ses_ftf"]) + 5
+
+
+@pytest.mark.parametrize(
+    ("rate", "band"), [(200.0, (0.0, 0.0)), (1000.0, (0.0, 0.0)), (5000.0, (1000.0, 1040.0))]
+)
+def test_an_envelope_has_no_lines_beyond_the_width_of_its_band(rate, band):
+    """Two lines of a band beat at its width at most; beyond it there is rounding, not a line."""
+    setup, rpm = ChannelSetup(band_hz=band), 60.0  # an order is 1 Hz
+    s = spans_of(rate, [setup], fast_window=128, long_window=256)
+    top = naive.envelope_top(*setup.band(rate), rate, s.fast_window)
+    assert top < 0.9 * s.pass_hz
+    x = np.random.default_rng(6).standard_normal((1, s.long_window_samples)).astype(np.float32)
+
+    def lines(bpfo, bpfi):
+        known = replace(setup, lines=LineOrders(bpfo=bpfo, bpfi=bpfi))
+        (row,) = MachineFeatures(rate, [known], spans=s).push(x, rpm).long[:, 0]
+        return dict(zip(LONG_NAMES, row.tolist(), strict=True))
+
+    # The decoys of a line reach 1.2 times as far, with 2 % of slip.
+    beyond = lines(0.83 * top, 0.9 * s.pass_hz / 1.224)
+    assert beyond["ses_bpfo"] == beyond["ses_bpfi"] == 0.0
+    assert lines(0.75 * top, 0.4 * top)["ses_bpfo"] != 0.0
