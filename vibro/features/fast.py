@@ -87,16 +87,22 @@ def decibel(power):  # type: ignore[no-untyped-def]
 @njit(**INLINE)
 def _shape(x, n, d, out):  # type: ignore[no-untyped-def]
     """Time-domain features; the window less its mean goes to ``d``; return its mean square."""
-    total, repeats = _0, 0
-    origin = x[0]  # summing differences keeps the mean exact beside a large offset
+    total, repeats, size = _0, 0, np.float32(n)
+    # Differences from one sample, and their mean taken from them: the mean itself cannot be had
+    # to a part of a vibration beside a large offset. They are kept, for the compiler may move a
+    # difference that it sees whole to where it is rounded.
+    origin = x[0]
+    d[0] = _0
     for i in range(1, n):
-        total += x[i] - origin
+        v = x[i] - origin
+        d[i] = v
+        total += v
         repeats += x[i] == x[i - 1]
-    size = np.float32(n)
-    mean = origin + total / size
+    rest = total / size
+    mean = origin + rest
     m2, m3, m4, ma, mq, top = _0, _0, _0, _0, _0, np.int32(0)
     for i in range(n):
-        v = x[i] - mean
+        v = d[i] - rest
         a = abs(v)
         v2 = v * v
         d[i] = v

@@ -118,12 +118,15 @@ def _analyse(x, kit):  # type: ignore[no-untyped-def]
     n = 1 << len(kit.plan.size)
     d = kit.d
     total, m2, m4, top = _0, _0, _0, np.int32(0)
-    origin = x[0]  # summing differences keeps the mean exact beside a large offset
+    origin = x[0]  # differences are kept as `vibro.features.fast` does, beside a large offset
     for i in range(n):
-        total += x[i] - origin
-    mean = origin + total / np.float32(n)
+        v = x[i] - origin
+        d[i] = v
+        total += v
+    rest = total / np.float32(n)
+    mean = origin + rest
     for i in range(n):
-        v = x[i] - mean
+        v = d[i] - rest
         v2 = v * v
         d[i] = v
         m2 += v2
