@@ -95,7 +95,7 @@ def recording_spans(
     while fast * 2 > samples:
         fast //= 2
     spans = spans_of(rate_hz, setups, fast_window=fast, long_window=long)
-    while spans.long_window_samples > samples:
+    while spans.long_reach(0)[1] > samples:
         # The decimated window gives way first; then the fast one, whose tiles it is made of.
         if long > LEAST:
             long //= 2
@@ -104,7 +104,7 @@ def recording_spans(
         else:
             raise BadInputError(
                 f"the recording has {samples} samples at {rate_hz:g} Hz, too short for its "
-                f"features: give at least {spans.long_window_samples}"
+                f"features: give at least {spans.long_reach(0)[1]}"
             )
         spans = spans_of(rate_hz, setups, fast_window=fast, long_window=long)
     notes: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vibro.dsp.design import SLOPE, tap_count
 from vibro.errors import BadInputError
@@ -33,7 +33,8 @@ class Spans:
     long_window, long_hop : int
         Long window and hop in *decimated* samples.
     long_window_samples, long_hop_samples : int
-        Inputs a long window needs from its first sample on (filters included), and its hop.
+        Inputs that are enough for any long window from its first sample on (filters included;
+        `long_reach` tells how many one window needs), and its hop.
     pass_hz : float
         Frequency up to which the decimated signal and envelope are flat.
     envelope_points, envelope_rate_hz : int, float
@@ -68,6 +69,20 @@ class Spans:
     envelope_taps: int
     memory_samples: int
     note: str = ""
+
+    def long_reach(self, window: int) -> tuple[int, int]:
+        """First sample that long window ``window`` depends on, and one beyond the last.
+
+        It is made of decimated samples and of the tiles of fast windows. Where its hop is no
+        multiple of theirs (scaled spans) the first tile begins before it, and how far either end
+        reaches differs from window to window.
+        """
+        begin = window * self.long_hop_samples // self.fast_hop * self.fast_hop
+        last = window * self.long_hop + self.long_window - 1
+        read = last * self.envelope_down // self.envelope_up + self.envelope_taps - 1
+        tile = read // (self.envelope_points // 2)
+        signal = last * self.decimation + self.signal_taps
+        return begin, max(signal, tile * self.fast_hop + self.fast_window)
 
 
 def nearest_power(samples: float, least: int) -> int:
@@ -135,19 +150,16 @@ def spans_of(
     up, down = fast // shared, factor * points // shared
     taps = _taps(pass_hz, long_rate, rate_hz) if factor > 1 else 1
     env_taps = _taps(pass_hz, long_rate, env_rate) if down > up else 1
-    last = ((window - 1) * down) // up + env_taps - 1
-    support = max((window - 1) * factor + taps, last // (points // 2) * hop + fast)
-    reflex = max(2, round(REFLEX_S * rate_hz))
-    return Spans(
+    spans = Spans(
         rate_hz=rate_hz,
-        reflex_block=reflex,
+        reflex_block=max(2, round(REFLEX_S * rate_hz)),
         fast_window=fast,
         fast_hop=hop,
         decimation=factor,
         long_rate_hz=long_rate,
         long_window=window,
         long_hop=window // 2,
-        long_window_samples=support,
+        long_window_samples=0,
         long_hop_samples=window // 2 * factor,
         pass_hz=pass_hz,
         signal_taps=taps,
@@ -156,9 +168,21 @@ def spans_of(
         envelope_up=up,
         envelope_down=down,
         envelope_taps=env_taps,
-        memory_samples=max(support, fast, 3 * reflex),
+        memory_samples=0,
         note=note,
     )
+    return _with_reaches(spans)
+
+
+def _with_reaches(spans: Spans) -> Spans:
+    """Fill in what the long window that reaches farthest needs."""
+    step, after, whole = spans.long_hop_samples, 0, 0
+    # From here on long windows stand as before within a fast hop, and the reaches come again.
+    for window in range(math.lcm(step, spans.fast_hop) // step):
+        begin, end = spans.long_reach(window)
+        after, whole = max(after, end - window * step), max(whole, end - begin)
+    memory = max(whole, spans.fast_window, 3 * spans.reflex_block)
+    return replace(spans, long_window_samples=after, memory_samples=memory)
 
 
 def _taps(pass_hz: float, long_rate: float, rate_hz: float) -> int:

@@ -220,7 +220,7 @@ class MachineFeatures:
         s = self.spans
         due: list[int] = []
         window = int(self._cursor[LONG])
-        while _long_need(s, window) <= after:
+        while s.long_reach(window)[1] <= after:
             due.append(window * s.long_hop_samples)
             window += 1
         return np.array(due, np.int64)
@@ -281,13 +281,3 @@ def _start(s: Spans, start: int) -> I64:
     # The envelope may begin before the first long window: it is skipped up to there.
     cursor[ENV_BASE] = cursor[ENV]
     return cursor
-
-
-def _long_need(s: Spans, window: int) -> int:
-    """Count the samples that must have arrived before a long window can be computed."""
-    last = window * s.long_hop + s.long_window - 1
-    signal = last * s.decimation + s.signal_taps
-    tile = ((last * s.envelope_down) // s.envelope_up + s.envelope_taps - 1) // (
-        s.envelope_points // 2
-    )
-    return max(signal, tile * s.fast_hop + s.fast_window)

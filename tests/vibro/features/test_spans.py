@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numba import config
 
 from vibro.errors import BadInputError
 from vibro.features.setup import ChannelSetup, default_band
 from vibro.features.spans import spans_of
+from vibro.features.stream import FeatureBatch, MachineFeatures
 
 
 def test_standard_rate():
@@ -36,6 +39,54 @@ def test_any_rate(rate):
     low, high = setup.band(rate)
     clear = s.envelope_rate_hz - (high - low) >= min(s.pass_hz, high - low)
     assert clear or s.envelope_points == s.fast_window
+
+
+ANY = {
+    "rate": st.one_of(st.sampled_from([200.0, 1000.0, 12e3, 48e3]), st.floats(200.0, 60e3)),
+    "fast": st.sampled_from([64, 128, 256, 512]),
+    "long": st.sampled_from([64, 128]),
+}
+
+
+def piece(rate, first, last):
+    """Samples ``first .. last - 1`` of an endless noise."""
+    return np.random.default_rng(round(rate)).standard_normal((1, last))[:, first:]
+
+
+@settings(max_examples=3 if config.DISABLE_JIT else 60, deadline=None)
+@given(**ANY, more=st.integers(0, 3), missing=st.integers(0, 1))
+@example(rate=12e3, fast=256, long=64, more=2, missing=0)
+def test_as_many_samples_as_are_promised_are_enough_and_no_fewer(rate, fast, long, more, missing):
+    """Of standard spans and of scaled ones, whose long windows may begin within a fast hop."""
+    setup = ChannelSetup()
+    s = spans_of(rate, [setup], fast_window=fast, long_window=long)
+    enough = s.long_window_samples + more * s.long_hop_samples
+    windows = MachineFeatures(rate, [setup], spans=s).push(piece(rate, 0, enough), 1500.0)
+    assert len(windows.long) >= more + 1
+    # Each comes with the sample that its reach ends before, no earlier; some come together.
+    end = s.long_reach(more)[1]
+    made = MachineFeatures(rate, [setup], spans=s).push(piece(rate, 0, end - missing), 1500.0)
+    assert (len(made.long) > more) == (not missing)
+    ends = [s.long_reach(w)[1] - w * s.long_hop_samples for w in range(fast)]
+    assert max(ends) == s.long_window_samples
+
+
+@settings(max_examples=3 if config.DISABLE_JIT else 60, deadline=None)
+@given(**ANY, stop=st.integers(0, 3000))
+@example(rate=12e3, fast=256, long=64, stop=160)
+def test_who_hears_the_memory_again_repeats_every_window_to_come(rate, fast, long, stop):
+    setup = ChannelSetup()
+    s = spans_of(rate, [setup], fast_window=fast, long_window=long)
+    stop += s.memory_samples
+    whole, late = stop + s.long_window_samples + s.long_hop_samples, stop - s.memory_samples
+    never = MachineFeatures(rate, [setup], spans=s)
+    never.push(piece(rate, 0, stop), 1500.0)
+    again = MachineFeatures(rate, [setup], late, spans=s)
+    again.push(piece(rate, late, stop), 1500.0)
+    want, got = (m.push(piece(rate, stop, whole), 1500.0) for m in (never, again))
+    assert len(want.long) >= 1
+    for path in FeatureBatch.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(got, path), getattr(want, path))
 
 
 @pytest.mark.parametrize("rate", [0.0, 10.0, 2e6, float("nan")])
