@@ -22,6 +22,7 @@ from vibro.diagnosis.reference import Reference, channel_facts, octaves_hz
 from vibro.diagnosis.sensors import detached_finding, sensor_finding
 from vibro.diagnosis.shafts import Measured, gear_finding, shaft_findings
 from vibro.diagnosis.spectrum import LEAST_TURNS, resolved, spectrum_of
+from vibro.diagnosis.unexplained import unexplained_comb
 from vibro.faults import Fault, Severity
 from vibro.iso10816 import IsoLimits, zone
 from vibro.records import Diagnosis, Evidence
@@ -196,7 +197,8 @@ def _machine_findings(
         shaft = [f for f in shaft if f.fault not in _ONE_X]
     findings += shaft
     for row, c in zip(rows, channels, strict=True) if not findings else ():
-        findings += [f for f in (_impulsive(row, c), _louder(c, rate_hz)) if f is not None]
+        odd = _impulsive(row, c), _louder(c, rate_hz), _regular(row, rate_hz, rpm, c)
+        findings += [f for f in odd if f is not None]
     return findings
 
 
@@ -247,6 +249,22 @@ def _impulsive(row: Floats, c: Measured) -> Finding | None:
     severity = Severity.ALERT if typical > 8.0 else Severity.WATCH
     note = f"impulsive (kurtosis {typical:.1f} throughout), but no family of lines explains it"
     return Finding(Fault.UNKNOWN, 0.6, c.point.channel, severity, note=note)
+
+
+def _regular(row: Floats, rate_hz: float, rpm: float, c: Measured) -> Finding | None:
+    """Find a regular train of impacts of nothing known; at commissioning it may have been there."""
+    if c.before is not None:
+        return None
+    comb = unexplained_comb(row, rate_hz, rpm, c.point.lines)
+    if comb is None:
+        return None
+    order = comb.found_hz * 60.0 / rpm
+    note = (
+        f"a comb of lines on {comb.found_hz:.1f} Hz ({order:.2f} x) in the envelope of "
+        f"{comb.band_hz[0]:.0f}-{comb.band_hz[1]:.0f} Hz that no known part explains: "
+        "is the bearing the one in the register?"
+    )
+    return Finding(Fault.UNKNOWN, 0.6, c.point.channel, Severity.WATCH, note=note)
 
 
 def _louder(c: Measured, rate_hz: float) -> Finding | None:

@@ -145,6 +145,23 @@ def search(
     )
 
 
+def comb_peaks(
+    spectra: Sequence[EnvelopeSpectrum], fundamentals_hz: Floats
+) -> list[tuple[float, tuple[float, float], float, list[float]]]:
+    """Return the best comb near each fundamental, the highest first.
+
+    Each is its own fundamental (Hz), its band (Hz), its depth, and how far each harmonic that the
+    spectrum reaches stands above the floor (dB).
+    """
+    heights, best = _Stack(spectra).heights(fundamentals_hz)
+    found = []
+    for i in np.argsort(-heights):
+        spectrum = spectra[int(best[i, 1])]
+        f = _centred(spectrum, float(best[i, 0]))
+        found.append((f, spectrum.band_hz, depth_at(spectrum, f), _peaks_db(spectrum, f)))
+    return found
+
+
 class _Stack:
     """Squared depths of all bands as columns; what a band does not reach is zero.
 
