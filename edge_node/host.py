@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,26 @@ from edge_node.models import BundleSlot, Notice
 from edge_node.node import Node
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
+from edge_node.sources.port import Source
 from edge_node.spool import Spool
 from vibro.assets import Machine, parse_register, register_text
 from vibro.errors import BadInputError, VibroError
 from vibro.log import EmbeddedLog
 from vibro.records import topic
 
-IDLE_S = 0.02
+IDLE_S, LEAST_IDLE_S = 0.02, 2e-4
 MODELS_EVERY_S = 0.5
+QUIET_S = 1.0
+"""A stream in real time that says nothing for so long, beside two blocks, has come to rest."""
+
+Opener = Callable[[NodeConfig, Machine, int], Source]
+"""Opens the source of a node; the time dates a stream that has no date."""
 
 
 class HostedNode:
     """A node with what surrounds it: spool, shipper and bundle slot."""
 
-    def __init__(self, config: NodeConfig, now_ns: int) -> None:
+    def __init__(self, config: NodeConfig, now_ns: int, opener: Opener = open_source) -> None:
         self.config = config
         self.machine = machine_of(config)
         self._log = EmbeddedLog(config.path(config.ship.log))
@@ -37,7 +44,7 @@ class HostedNode:
             round(config.spool.max_age_days * 86_400e9),
         )
         self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
-        source = open_source(config, self.machine, _began_ns(spool) or now_ns)
+        source = opener(config, self.machine, _began_ns(spool) or now_ns)
         self.node = Node(
             config, self.machine, source, spool, self._slot.accepted(), time.perf_counter
         )
@@ -50,6 +57,10 @@ class HostedNode:
         )
         self._notices_read = 0
         self._closed = False
+        self._shipped = -1
+        self._stepped_at = 0.0
+        real = config.source.pace == "real"
+        self._quiet_s = 2.0 * config.source.block_s + QUIET_S if real else 0.0
 
     def poll_models(self) -> None:
         """Take over a newly announced bundle of this machine's class, if it proves good."""
@@ -73,6 +84,7 @@ class HostedNode:
     def step(self) -> bool:
         """Process one block; when there is none, close or commit and ship."""
         if self.node.step():
+            self._stepped_at = time.monotonic()
             return True
         if self.node.source.finished and not self._closed:
             self.node.finish()
@@ -80,6 +92,11 @@ class HostedNode:
             self.shipper.drain(time.monotonic())
             return True
         return False
+
+    def rest(self, now_s: float) -> None:
+        """Commit and say so when the source has been quiet; between two blocks it only pauses."""
+        if now_s - self._stepped_at >= self._quiet_s:
+            self.node.rest()
 
     @property
     def done(self) -> bool:
@@ -97,11 +114,16 @@ class HostedNode:
         }
 
     def ship(self) -> None:
-        """Ship what the spool holds."""
+        """Ship what the spool holds, if anything came in or is still to be tried again."""
+        if self._shipped == self.node.commits:
+            return
         self.shipper.drain(time.monotonic())
+        if not self.shipper.last_error:
+            self._shipped = self.node.commits
 
     def drain(self) -> None:
         """Commit and ship before the process ends."""
+        self.node.drain()
         self.node.commit()
         self.ship()
 
@@ -124,33 +146,47 @@ def machine_of(config: NodeConfig) -> Machine:
 class Host:
     """Runs several nodes, turn by turn, until their sources end or it is told to stop."""
 
-    def __init__(self, configs: Sequence[Path], now_ns: int) -> None:
-        self.nodes = [HostedNode(load(path), now_ns) for path in configs]
+    def __init__(self, configs: Sequence[Path], now_ns: int, opener: Opener = open_source) -> None:
+        self.nodes = [HostedNode(load(path), now_ns, opener) for path in configs]
         self.stopping = False
+        self._models_at = 0.0
 
     def run(self) -> None:
         """Run until every source has ended or `stopping` is set; then drain."""
-        models_at = 0.0
+        # What a process loads stays: looking through it again and again would stall decisions.
+        gc.collect()
+        gc.freeze()
         while not self.stopping and not all(n.done for n in self.nodes):
-            now = time.monotonic()
-            if now >= models_at:
-                models_at = now + MODELS_EVERY_S
-                for hosted in self.nodes:
-                    hosted.poll_models()
-            # No short cut: every node gets its turn.
-            busy = [hosted.step() for hosted in self.nodes]
-            for hosted in self.nodes:
-                hosted.ship()
-            if not any(busy):
-                self._idle()
+            self.turn_or_wait()
         for hosted in self.nodes:
             hosted.drain()
 
-    def _idle(self) -> None:
+    def turn_or_wait(self) -> None:
+        """Give every node its turn; when none had anything to process, wait a little."""
+        if not self.turn():
+            self._idle()
+
+    def turn(self) -> bool:
+        """Give every node its turn; return whether any had a block to process."""
+        now = time.monotonic()
+        if now >= self._models_at:
+            self._models_at = now + MODELS_EVERY_S
+            for hosted in self.nodes:
+                hosted.poll_models()
+        # No short cut: every node gets its turn.
+        busy = [hosted.step() for hosted in self.nodes]
         for hosted in self.nodes:
-            hosted.node.rest()
             hosted.ship()
-        time.sleep(IDLE_S)
+        return any(busy)
+
+    def _idle(self) -> None:
+        """Wait for whichever source is due first, briefly, so that no signal waits for long."""
+        now = time.monotonic()
+        for hosted in self.nodes:
+            hosted.rest(now)
+            hosted.ship()
+        due = min(hosted.node.source.wait_s() for hosted in self.nodes)
+        time.sleep(min(max(due, LEAST_IDLE_S), IDLE_S))
 
 
 def status(config: NodeConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,15 @@ from numpy.typing import NDArray
 
 from vibro.assets import Machine
 from vibro.bundle import Bundle, Judged, Scorer
-from vibro.decide import Block, BlockLevels, Change, ChannelDecider, DecisionRules, Window
+from vibro.decide import (
+    Block,
+    BlockLevels,
+    Change,
+    ChannelDecider,
+    DecisionRules,
+    FastSuspects,
+    Window,
+)
 from vibro.features.setup import ChannelSetup
 from vibro.features.table import FAST_NAMES, LONG_NAMES
 from vibro.forest import BLOCK
@@ -25,6 +34,7 @@ STOPPED_RMS_M_S2 = 0.05
 Floats = NDArray[np.float32]
 _F = {name: i for i, name in enumerate(FAST_NAMES)}
 _L = {name: i for i, name in enumerate(LONG_NAMES)}
+_SIGNS = [_F[name] for name in ("rms", "peak", "mean", "repeat_share")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +76,15 @@ class Judge:
             )
             for p in machine.points
         ]
+        self._suspects = FastSuspects(
+            rules or DecisionRules(), [p.range_m_s2 for p in machine.points]
+        )
         self._scorer: Scorer | None = None
         self.state = RUNNING
         self._blocks = {path: BlockLevels(path, block_ns) for path in ("fast", "long")}
         self._levels_of = ""
         n = len(self._deciders)
+        self._severity = np.zeros(n, np.float32)
         nan = np.full(n, np.nan, np.float32)
         self._last = {"score_long": nan, "p_long": nan, "velocity_rms_mm_s": nan}
 
@@ -110,13 +124,25 @@ class Judge:
             }
         block = self._blocks[path].window(t0_ns, self.state, levels)
         events = []
-        for c, decider in enumerate(self._deciders):
+        for c in self._concerned(path, values, p, block):
             w = _window(path, first, t0_ns, end_ns, values[c], float(scores[c]), float(p[c]), rpm)
             windows = [w] if block is None else [*self._block(block, c, w), w]
-            changes = [decider.window(x) for x in windows] if self.state == RUNNING else []
+            changes = [self._deciders[c].window(x) for x in windows]
+            self._severity[c] = self._deciders[c].severity
             events += [self._event(c, x, path, values[c], rpm) for x in changes if x is not None]
         facts = self._facts(scores, p, rpm) if path == "fast" else {}
         return Verdict(self.state, self._scorer is not None, tuple(events), facts)
+
+    def _concerned(
+        self, path: str, values: Floats, p: NDArray[np.float64], block: Block | None
+    ) -> Sequence[int]:
+        """Channels whose decider this window may change; for a fast one, seldom any."""
+        if self.state != RUNNING:
+            return ()
+        if path != "fast" or block is not None:
+            return range(len(self._deciders))
+        found = self._suspects.of(values[:, _SIGNS].tolist(), p.tolist())
+        return [c for c, d in enumerate(self._deciders) if found[c] or not d.quiet]
 
     def _state_of(self, values: Floats, rpm: float) -> str:
         if rpm == rpm:
@@ -139,12 +165,11 @@ class Judge:
         return [Window("block", w.first_sample, w.t0_ns, w.end_ns, float("nan"), p, w.rpm)]
 
     def _facts(self, scores: Floats, p: NDArray[np.float64], rpm: float) -> dict[str, Floats]:
-        severity = [float(d.severity) for d in self._deciders]
         return {
             "score_fast": scores,
             "p_fast": p.astype(np.float32),
-            "severity": np.array(severity, np.float32),
-            "rpm": np.full(len(severity), rpm, np.float32),
+            "severity": self._severity.copy(),
+            "rpm": np.full(len(scores), rpm, np.float32),
             **self._last,
         }
 
@@ -199,6 +224,7 @@ class Judge:
         self._levels_of = state.get("levels_of", "")
         for decider, held in zip(self._deciders, state["deciders"], strict=True):
             decider.restore(held)
+        self._severity[:] = [d.severity for d in self._deciders]
         self._last = {k: np.array(v, np.float32) for k, v in state["last"].items()}
 
 

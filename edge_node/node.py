@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.blocks import feature_blocks
+from edge_node.blocks import Waiting, feature_blocks
 from edge_node.captures import CaptureRules, Due
 from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import NodeConfig
+from edge_node.gather import HopGatherer
 from edge_node.judge import Judge
-from edge_node.reporting import PathReporter, Row, StatusReporter
+from edge_node.reporting import PathReporter, StatusReporter
 from edge_node.sources.port import Source
 from edge_node.spool import Spool
 from edge_node.tally import LatencyTally
@@ -82,7 +83,7 @@ class Node:
             for path in ("fast", "long")
         }
         self._status = StatusReporter(len(self._channels), _ns(reporting.status_s))
-        self._rows: list[Row] = []
+        self._waiting = Waiting(_ns(reporting.status_s), _ns(reporting.sample_s))
         self._outbox: list[Record] = []
         self._counters = Counters()
         self._done = {"fast": -1, "long": -1}
@@ -90,6 +91,7 @@ class Node:
         self._captures = CaptureRules(_ns(reporting.clip_spacing_s), reporting.clips_per_day)
         self._end = 0
         self._rested = 0
+        self.commits = 0
         self._t0_ns: int | None = None
         self._last_commit_ns = self._last_heartbeat_ns = 0
         self._resume()
@@ -114,6 +116,7 @@ class Node:
             start = min([self._end - back, *(r.first_sample for r in self._cutter.requests)])
             start = max(0, start // block * block)
         self._features = MachineFeatures(self._rate_hz, self._judge.setups, start_sample=start)
+        self._gatherer = HopGatherer(self._features.spans.fast_hop)
         self.source.seek(start)
 
     def _checkpoint(self) -> bytes:
@@ -126,6 +129,7 @@ class Node:
                 "judge": self._judge.snapshot(),
                 "paths": {k: p.snapshot() for k, p in self._paths.items()},
                 "status": self._status.snapshot(),
+                "waiting": self._waiting.snapshot(),
                 "requests": self._cutter.snapshot(),
                 "captures": self._captures.snapshot(),
                 "last_commit_ns": self._last_commit_ns,
@@ -140,6 +144,7 @@ class Node:
         for k, p in self._paths.items():
             p.restore(state["paths"][k])
         self._status.restore(state["status"])
+        self._waiting.restore(state.get("waiting", []))
         self._cutter.restore(state["requests"])
         self._captures.restore(state["captures"])
         self._last_commit_ns = state["last_commit_ns"]
@@ -150,7 +155,7 @@ class Node:
     @property
     def finished(self) -> bool:
         """Whether the source has ended and everything it led to is in the spool."""
-        return self.source.finished and not self._outbox and not self._rows
+        return self.source.finished and not self._outbox and not self._waiting
 
     @property
     def bundle_version(self) -> str:
@@ -163,7 +168,7 @@ class Node:
             return
         self._rested = self._end
         self._outbox.append(self._heartbeat(self._time_of(self._end)))
-        self.commit()
+        self._commit()
 
     def use(self, bundle: Bundle) -> None:
         """Run another bundle from the next window on, and say so.
@@ -182,6 +187,13 @@ class Node:
         if block is None:
             return False
         started = self._monotonic()
+        joined = self._gatherer.push(block)
+        if joined is not None:
+            self._take(joined, started)
+        return True
+
+    def _take(self, block: SampleBlock, started: float) -> None:
+        """Process samples up to the end of a window."""
         self._begin(block)
         samples = block.counts.astype(np.float32) * self._scale
         batch = self._features.push(samples, block.rpm)
@@ -191,7 +203,6 @@ class Node:
         for cut in self._cutter.push(block):
             self._keep_clip(cut)
         self._periodic()
-        return True
 
     def _judge_windows(self, batch: Any) -> int:
         """Score, decide and report every new window, in the order of their last samples."""
@@ -222,10 +233,10 @@ class Node:
         t0_ns = self._time_of(first)
         verdict = self._judge.window(path, first, t0_ns, self._time_of(end), values, rpm)
         if verdict.state != "stopped":
-            self._rows += self._paths[path].window(first, t0_ns, verdict.state, values)
+            self._waiting.add(self._paths[path].window(first, t0_ns, verdict.state, values))
         if path == "fast":
-            self._rows += self._status.fast(
-                first, t0_ns, verdict.state, verdict.judged, verdict.facts
+            self._waiting.add(
+                self._status.fast(first, t0_ns, verdict.state, verdict.judged, verdict.facts)
             )
         for event in verdict.events:
             self._keep_event(event)
@@ -332,11 +343,17 @@ class Node:
         if now_ns - self._last_commit_ns >= _ns(reporting.commit_s):
             self.commit()
 
+    def drain(self) -> None:
+        """Process what waits for the end of its hop, because nothing will follow."""
+        if (waiting := self._gatherer.rest()) is not None:
+            self._take(waiting, self._monotonic())
+
     def finish(self) -> None:
         """Close what is open and commit: the source has ended or the node is being drained."""
-        self._rows += self._status.close()
+        self.drain()
+        self._waiting.add(self._status.close())
         for path in self._paths.values():
-            self._rows += path.close()
+            self._waiting.add(path.close())
         for cut in self._cutter.finish():
             self._keep_clip(cut)
         now_ns = self._time_of(self._end)
@@ -346,23 +363,31 @@ class Node:
         self.commit()
 
     def commit(self) -> None:
-        """Hand outbox and checkpoint to the spool in one transaction."""
+        """Hand everything that was found to the spool: no row waits for more of its kind."""
+        self._commit(everything=True)
+
+    def _commit(self, *, everything: bool = False) -> None:
+        """Hand outbox, rows whose turn has come, and checkpoint to the spool in one transaction."""
         if self._t0_ns is None:
             return
-        self._last_commit_ns = self._time_of(self._end)
+        now_ns = self._last_commit_ns = self._time_of(self._end)
         info = self.source.info
-        blocks = feature_blocks(
-            self._rows, self._origin(), self._channels, self._judge.bundle_version
-        )
+        # Whoever is learning, or looking at an event, wants to see everything now.
+        awaited = not self.bundle_version or any(isinstance(r, Event) for r in self._outbox)
         key = info.channels[0].machine_path
-        with self.spool.transaction() as transaction:
+        with (
+            self._waiting.taken(now_ns, everything=everything or awaited) as rows,
+            self.spool.transaction() as transaction,
+        ):
+            blocks = feature_blocks(rows, self._origin(), self._channels, self.bundle_version)
             for record in [*self._outbox, *blocks]:
                 kind = TOPIC_OF[type(record)]
                 sequence = transaction.next_sequence(kind, LIVE)
                 value = encode(replace(record, origin=replace(record.origin, sequence=sequence)))
                 transaction.append(kind, key, LIVE, value, self._last_commit_ns)
             transaction.checkpoint(self._checkpoint())
-        self._outbox, self._rows = [], []
+        self._outbox = []
+        self.commits += 1
 
 
 def _ns(seconds: float) -> int:

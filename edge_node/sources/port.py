@@ -7,6 +7,7 @@ as possible), or a plant clock that a demo moves on.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ class Source(Protocol):
 
     def read(self) -> SampleBlock | None:
         """Return the next block, or None when none is there yet or ever will be."""
+
+    def wait_s(self) -> float:
+        """Return the seconds until a next block may be there; a guess, infinite without one."""
 
 
 class Pace(Protocol):
@@ -146,6 +150,13 @@ class Seekable:
         first = self._next
         self._next += n
         return self._render(first, n)
+
+    def wait_s(self) -> float:
+        """Return the seconds, by its pace, until the last sample of the next block happens."""
+        n = min(self._block, self._total - self._next)
+        if n <= 0:
+            return math.inf
+        return max(0.0, (self.time_of(self._next + n) - self._pace.until_ns()) * 1e-9)
 
     def _render(self, first: int, n: int) -> SampleBlock:
         raise NotImplementedError

@@ -3,5 +3,14 @@
 from vibro.decide.blocks import Block, BlockLevels
 from vibro.decide.channel import Change, ChannelDecider, Window
 from vibro.decide.rules import DecisionRules
+from vibro.decide.suspects import FastSuspects
 
-__all__ = ["Block", "BlockLevels", "Change", "ChannelDecider", "DecisionRules", "Window"]
+__all__ = [
+    "Block",
+    "BlockLevels",
+    "Change",
+    "ChannelDecider",
+    "DecisionRules",
+    "FastSuspects",
+    "Window",
+]

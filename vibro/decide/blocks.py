@@ -55,8 +55,12 @@ class BlockLevels:
                 "count": np.zeros(len(levels), np.int64),
             }
         known = levels == levels
-        np.add(held["sum"], levels, out=held["sum"], where=known)
-        held["count"] += known
+        if known.all():
+            held["sum"] += levels
+            held["count"] += 1
+        else:
+            np.add(held["sum"], levels, out=held["sum"], where=known)
+            held["count"] += known
         held["mixed"] |= state != held["state"]
         return closed
 

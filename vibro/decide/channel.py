@@ -97,6 +97,12 @@ class ChannelDecider:
         # One bit a window of the path, the newest lowest.
         self._hits = {path: [0] * len(triggers) for path, triggers in TRIGGERS.items()}
         self._event: dict[str, Any] | None = None
+        self._hit = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether a window without any sign changes nothing."""
+        return self._event is None and not self._hit
 
     @property
     def severity(self) -> Severity:
@@ -128,6 +134,9 @@ class ChannelDecider:
             self._hits[w.path] = [
                 (bits << 1 | hit) & kept for bits, hit in zip(hits, signs, strict=True)
             ]
+            self._hit = any(any(bits) for bits in self._hits.values())
+        if not self._hit:
+            return {}
         needed = {"fast": r.fast_n, "long": r.long_n, "block": r.block_n}
         return {
             name: severity
@@ -258,6 +267,7 @@ class ChannelDecider:
         """Continue from a snapshot, bit for bit."""
         # What an older snapshot did not know keeps its empty history.
         self._hits |= {k: list(v) for k, v in state["hits"].items()}
+        self._hit = any(any(bits) for bits in self._hits.values())
         self._event = None if state["event"] is None else dict(state["event"])
         self.reference_mm_s = state["reference_mm_s"]
 
