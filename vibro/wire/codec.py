@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -14,13 +15,27 @@ from vibro.errors import BadInputError
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.records import Clip, Event, FeatureBlock, Health, Label, Origin, Record, RecordId
-from vibro.wire.columns import pack, round_mantissa, unpack
+from vibro.wire import cells
+from vibro.wire.columns import pack, unpack
 from vibro.wire.framing import frame, unframe
 
 # Names of the feature columns by (schema hash, path): not sent, because the hash says them.
 _TABLES: dict[tuple[str, str], tuple[str, ...]] = {
     (SCHEMA_HASH, "fast"): FAST_NAMES,
     (SCHEMA_HASH, "long"): LONG_NAMES,
+}
+# Other lists of columns that are told by a number; what a number once meant it means for ever.
+_LISTS: dict[str, tuple[str, ...]] = {
+    "1": (
+        "judged_share",
+        "p_fast",
+        "p_long",
+        "rpm",
+        "score_fast",
+        "score_long",
+        "severity",
+        "velocity_rms_mm_s",
+    )
 }
 _KEYS = ("channel", "first_sample", "t0_ns", "state")
 _KEY_TYPES = {"channel": "int16", "first_sample": "int64", "t0_ns": "int64", "state": "int16"}
@@ -31,8 +46,8 @@ _MOST_ERROR = 300
 def encode(record: Record) -> bytes:
     """Serialise a record.
 
-    Columns of sampled vectors, of counts and of clips are lossless; summaries and status are
-    rounded to 8 mantissa bits (relative error at most 0.2 %).
+    Lossless: what may be rounded was rounded before, see `vibro.wire.precision`, and takes the
+    fewer bytes for it.
     """
     if isinstance(record, FeatureBlock):
         return frame("features", _features(record))
@@ -57,7 +72,14 @@ def decode(value: bytes) -> Record:
     kind, body = unframe(value)
     try:
         return _READERS[kind](body)
-    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+        struct.error,
+    ) as error:
         said = str(error)[:_MOST_ERROR]
         if isinstance(error, BadInputError):
             raise BadInputError(f"{kind}: {said}") from None
@@ -67,14 +89,10 @@ def decode(value: bytes) -> Record:
 def _features(block: FeatureBlock) -> dict[str, Any]:
     counts = [n for n, c in block.columns.items() if n not in _KEYS and c.dtype.kind in "iu"]
     names = tuple(n for n in block.columns if n not in (*_KEYS, *counts))
-    matrix = (
-        np.stack([block.columns[n].astype(np.float32) for n in names])
-        if names
-        else np.zeros((0, block.rows), np.float32)
-    )
-    if block.content != "sample":
-        matrix = round_mantissa(matrix)
-    known = _TABLES.get((block.schema_hash, block.path)) == names
+    matrix = np.array([block.columns[n] for n in names], np.float32).reshape(-1, block.rows)
+    keys = {k: block.columns[k].astype(_KEY_TYPES.get(k, "int64")) for k in (*_KEYS, *counts)}
+    close = all(cells.fits(keys[k]) for k in _KEYS)
+    told = {k: c for k, c in keys.items() if close and cells.fits(c)}
     return {
         "origin": asdict(block.origin),
         "content": block.content,
@@ -83,26 +101,41 @@ def _features(block: FeatureBlock) -> dict[str, Any]:
         "bundle": block.bundle,
         "channels": list(block.channels),
         "states": list(block.states),
-        "keys": [
-            pack(k, block.columns[k].astype(_KEY_TYPES.get(k, "int64"))) for k in (*_KEYS, *counts)
-        ],
-        "names": [] if known else list(names),
-        "values": pack("values", matrix.ravel()),
+        "keys": [pack(k, c) for k, c in keys.items() if k not in told],
+        "names": _short(names, block),
+        "values": None if close else pack("values", matrix.ravel()),
+        "counts": [k for k in told if k not in _KEYS],
+        "rows": block.rows if close else 0,
+        "cells": cells.write(told, matrix) if close else None,
     }
 
 
+def _short(names: tuple[str, ...], block: FeatureBlock) -> list[str]:
+    """How the names of the columns are told: not at all, by a number, or in full."""
+    if _TABLES.get((block.schema_hash, block.path)) == names:
+        return []
+    return next(([number] for number, known in _LISTS.items() if known == names), list(names))
+
+
+def _names(body: dict[str, Any]) -> tuple[str, ...]:
+    told = tuple(body["names"])
+    if len(told) == 1:
+        return _LISTS.get(told[0], told)
+    return told or _TABLES.get((body["schema_hash"], body["path"]), ())
+
+
 def _read_features(body: dict[str, Any]) -> FeatureBlock:
-    *keys, values = unpack([*body["keys"], body["values"]])
-    columns = {c["name"]: key for c, key in zip(body["keys"], keys, strict=True)}
-    if not set(columns) >= set(_KEYS) or len({c.size for c in keys}) != 1:
+    names = _names(body)
+    keys = [*(c["name"] for c in body["keys"]), *(_told(body))]
+    if len({*names, *keys}) != len(names) + len(keys):
+        raise BadInputError("two columns have one name")
+    columns, values = _columns(body, len(names))
+    if not set(columns) >= set(_KEYS) or len({c.size for c in columns.values()}) != 1:
         raise BadInputError(f"key columns are not {', '.join(_KEYS)} of one length")
     for key, column in columns.items():
         if column.dtype.name != _KEY_TYPES.get(key, "int64"):
             raise BadInputError(f"key column '{key}' is {column.dtype}")
     rows = columns["t0_ns"].size
-    names = tuple(body["names"]) or _TABLES.get((body["schema_hash"], body["path"]), ())
-    if len({*names, *columns}) != len(names) + len(keys):
-        raise BadInputError("two columns have one name")
     if values.size != len(names) * rows or values.dtype != np.float32:
         raise BadInputError(
             f"{values.size} {values.dtype} values do not fill {len(names)} columns of {rows} rows"
@@ -120,6 +153,30 @@ def _read_features(body: dict[str, Any]) -> FeatureBlock:
         tuple(body["states"]),
         columns,
     )
+
+
+def _told(body: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the keys that stand in the cells."""
+    return () if body["cells"] is None else (*_KEYS, *body["counts"])
+
+
+def _columns(body: dict[str, Any], count: int) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    """Keys by name, and all values: from the cells, or from packed columns as all once were."""
+    packed = {c["name"]: c for c in body["keys"]}
+    columns = dict(zip(packed, unpack(list(packed.values())), strict=True))
+    rows = body["rows"]
+    if body["cells"] is None:
+        if body["values"] is None:
+            raise BadInputError("a block holds neither cells nor values")
+        return columns, unpack([body["values"]])[0]
+    names = _told(body)
+    if rows < 1 or rows * (count + len(names)) > cells.MOST:
+        raise BadInputError(f"a block declares {rows} rows of {count} columns")
+    keys, values = cells.read(body["cells"], names, count, rows)
+    for name, key in zip(names, keys, strict=True):
+        columns[name] = key.astype(_KEY_TYPES.get(name, "int64"))
+    order = [*_KEYS, *(n for n in columns if n not in _KEYS)]
+    return {n: columns[n] for n in order}, values
 
 
 def _check_index(values: NDArray[Any], count: int, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Columns as bytes: mantissa rounding bounds the error, pcodec packs, everything is checked.
+"""Long columns as bytes: pcodec packs, losslessly, and everything is checked.
 
 A column says its dtype and number of rows before its data, so that a reader can refuse it before
 it allocates anything.
@@ -16,37 +16,11 @@ from pcodec import ChunkConfig, standalone
 
 from vibro.errors import BadInputError
 
-MANTISSA_BITS = 8
-"""Explicit mantissa bits kept of summaries: relative error at most 2^-9, about 0.2 %."""
-
 MOST_BYTES = 128_000_000
 """No sane message unpacks to more: 32 channels for 40 s at 51.2 kHz in 16 bit."""
 
 _DTYPES = ("int16", "int32", "int64", "float32", "float64")
 _LEVEL = ChunkConfig()
-
-
-def round_mantissa(values: NDArray[np.float32], bits: int = MANTISSA_BITS) -> NDArray[np.float32]:
-    """Round float32 values to ``bits`` explicit mantissa bits, to nearest.
-
-    Parameters
-    ----------
-    values : ndarray, float32, any shape
-    bits : int
-        1 to 22 bits kept.
-
-    Returns
-    -------
-    ndarray, float32, same shape
-        Relative error at most 2^-(bits + 1); NaN and infinities stay what they are. A value
-        within that error of the largest float32 becomes infinite.
-    """
-    drop = np.uint32(23 - bits)
-    raw = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    half = np.uint32(1) << (drop - np.uint32(1))
-    mask = ~((np.uint32(1) << drop) - np.uint32(1))
-    rounded = ((raw + half) & mask).view(np.float32)
-    return np.where(np.isfinite(values), rounded, values).astype(np.float32)
 
 
 def pack(name: str, values: NDArray[Any]) -> dict[str, Any]:

@@ -18,15 +18,17 @@ from vibro.errors import BadInputError
 
 MARKER = b"\xc3\x01"
 KINDS = ("features", "event", "clip", "health", "label")
+RELEASED = {"features-1": "features"}
+"""Older schemas, whose bytes are read for ever, by the kind whose present schema reads them."""
 
 
 @functools.cache
 def schemas() -> dict[str, Any]:
-    """Parsed Avro schema of every kind."""
+    """Parsed Avro schema of every kind, and of every older version of one."""
     shared = {f"vibro.v1.{name.capitalize()}": _load(name) for name in ("origin", "column")}
     return {
-        kind: fastavro.parse_schema(_inline(_load(kind), dict(shared)), named_schemas={})
-        for kind in KINDS
+        name: fastavro.parse_schema(_inline(_load(name), dict(shared)), named_schemas={})
+        for name in (*KINDS, *RELEASED)
     }
 
 
@@ -55,8 +57,9 @@ def _prints() -> dict[str, bytes]:
 
 
 @functools.cache
-def _kinds() -> dict[bytes, str]:
-    return {value: kind for kind, value in _prints().items()}
+def _writers() -> dict[bytes, str]:
+    """Names of schemas by fingerprint."""
+    return {value: name for name, value in _prints().items()}
 
 
 def frame(kind: str, body: dict[str, Any]) -> bytes:
@@ -68,7 +71,7 @@ def frame(kind: str, body: dict[str, Any]) -> bytes:
 
 
 def unframe(value: bytes) -> tuple[str, dict[str, Any]]:
-    """Kind and body of a framed value.
+    """Kind and body of a framed value, in the kind's present schema, whichever wrote it.
 
     Raises
     ------
@@ -77,12 +80,14 @@ def unframe(value: bytes) -> tuple[str, dict[str, Any]]:
     """
     if value[:2] != MARKER:
         raise BadInputError("value is not an Avro single object (marker C3 01 is missing)")
-    kind = _kinds().get(value[2:10])
-    if kind is None:
+    writer = _writers().get(value[2:10])
+    if writer is None:
         raise BadInputError(f"schema fingerprint {value[2:10].hex()} is not known")
+    kind = RELEASED.get(writer, writer)
+    reader = schemas()[kind] if kind != writer else None
     stream = io.BytesIO(value[10:])
     try:
-        body = fastavro.schemaless_reader(stream, schemas()[kind], None)
+        body = fastavro.schemaless_reader(stream, schemas()[writer], reader)
     except Exception as error:  # A codec may fail in any way on malformed bytes.
         raise BadInputError(f"{kind}: body is malformed ({type(error).__name__})") from None
     if stream.read(1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -127,7 +128,10 @@ def body(kind: str, **changes) -> bytes:
     return frame(name, {**content, **changes})
 
 
-KEY_COLUMNS = unframe(encode(FIXED["features_sample"]))[1]["keys"]
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text("utf-8"))
+PACKED = unframe(bytes.fromhex(GOLDEN["features_sample"]))[1]
+"""A block as the first schema packed it, which the present one still says."""
+KEY_COLUMNS = PACKED["keys"]
 
 
 @pytest.mark.parametrize(
@@ -142,9 +146,17 @@ KEY_COLUMNS = unframe(encode(FIXED["features_sample"]))[1]["keys"]
         ("health", {"detail": "[" * 100_000}, "health: a field is malformed"),
         ("clip", {"channels": []}, "clip: channels, scales and sample columns"),
         ("clip", {"channels": [], "scale": [], "samples": []}, "clip: channels, scales"),
-        ("features_sample", {"keys": []}, "features: key columns are not channel"),
-        ("features_sample", {"keys": [KEY_COLUMNS[0]] * 5}, "features: key columns are not"),
-        ("features_sample", {"schema_hash": "?"}, "values do not fill 0 columns of 3 rows"),
+        ("features_sample", PACKED | {"keys": []}, "features: key columns are not"),
+        ("features_sample", PACKED | {"keys": [KEY_COLUMNS[0]] * 5}, "two columns have one name"),
+        ("features_sample", PACKED | {"schema_hash": "?"}, "do not fill 0 columns of 3 rows"),
+        ("features_sample", PACKED | {"values": None}, "holds neither cells nor values"),
+        ("features_sample", {"schema_hash": "?"}, "columns are not of the number declared"),
+        ("features_sample", {"rows": -3}, "declares -3 rows"),
+        ("features_sample", {"rows": 2**31 - 1}, "declares 2147483647 rows"),
+        ("features_sample", {"rows": 0}, "declares 0 rows"),
+        ("features_sample", {"rows": 5}, "channels of unequal length share a key"),
+        ("features_sample", {"cells": b""}, "features: a field is malformed"),
+        ("features_sample", {"counts": ["state"]}, "features: two columns have one name"),
         ("features_sample", {"names": ["a", "a"]}, "features: two columns have one name"),
         ("features_sample", {"names": ["t0_ns"]}, "features: two columns have one name"),
     ],
