@@ -8,11 +8,30 @@ searched within 1 % and 1.5 bins; e the squared envelope of the channel's band; 
 point's shaft.
 
 Every feature is finite. One that is not defined (bearing or speed unknown, a line outside the
-band, a constant window) is 0.0: constant, so it carries no information. Samples that are not
+band, a constant window) is 0.0: constant, so it carries no information. A window is constant where
+no |d| is above 1e-6 |mean(x)| + 1e-12 m/s2: its d then counts as 0. Levels end at -120 dB (1e-12
+is added to a power), logarithms of single bins at 1e-20. Samples that are not
 finite count as 0. Sources by number: [1] Randall & Antoni, "Rolling element bearing diagnostics -
 a tutorial", Mech. Syst. Signal Process. 25 (2011) 485-520; [2] ISO 13373-2:2016; [3] Antoni &
 Randall, "The spectral kurtosis", MSSP 20 (2006) 308-331; [4] ISO 10816-3:2009; [5] Lei et al.,
 MSSP 24 (2010) 1108-1117; [6] Peeters et al., "The timbre toolbox", JASA 130 (2011) 2902-2916.
+
+The ISO band is 10 Hz, or 2 Hz below 600 rpm, to 1000 Hz; a stream too slow for that (one that is
+not decimated) ends at 0.49 of its rate, and so do its lines.
+
+The band of e is an ideal band-pass on the bins of a fast window, smoothed to an impulse response
+of L = n/8 samples (n/4 where n < 1024) under a Kaiser window of 60 dB. Its gain falls within 2 n/L
+bins either side of an edge; farther out it is cut to 0. Features of e leave out L/2 samples at
+each end of the window. The long path joins the middle halves of successive windows' e.
+
+The lines of e: P of the decimated e is taken up to 1000 Hz (0.49 of the rate where it is not
+decimated) but no farther than the band's width and its two slopes, 4 n/L bins of the fast
+window: what is in the band beats no faster. Beyond it a line is not defined. The floor is the mean of 10 log10 P over blocks of 64 bins (a
+quarter of the bins where there are fewer than four blocks, at least 4 bins), linear between the
+blocks' centres. The ridge is the level over this floor, of each bin the highest of itself and its
+two neighbours: heights of lines are read from it, at the nearest bin. A line is searched from
+three bins up to where 1.2 times its frequency, with slip, is still in the band. Decoys stand at
+0.781, 0.837, 0.893, 0.931, 1.073, 1.127 and 1.193 times its frequency.
 """
 
 from __future__ import annotations
