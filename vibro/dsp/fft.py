@@ -233,7 +233,7 @@ def passes(x, plan):  # type: ignore[no-untyped-def]
 
 @njit(**INLINE)
 def real_fft(x, plan, out):  # type: ignore[no-untyped-def]
-    """Do what `rfft` does, as a piece of a kernel."""
+    """Do what `rfft_rows` does to one row, as a piece of a kernel."""
     n = 1 << (len(plan.size) - 1)
     z = passes(x, plan.half)
     i = z + n + GAP
@@ -260,33 +260,17 @@ def real_fft(x, plan, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
-def rfft(x, plan, out):  # type: ignore[no-untyped-def]
-    """Real FFT, unnormalised, into caller's memory.
+def rfft_rows(x, plan, out):  # type: ignore[no-untyped-def]
+    """Real FFTs of rows, unnormalised, into caller's memory.
 
     Parameters
     ----------
-    x : ndarray of float32, shape (n,)
-        Samples; not changed. NaN spreads to every bin.
+    x : ndarray of float32, shape (rows, n)
+        Samples; not changed. NaN spreads to every bin of its row.
     plan : RealPlan
         From `real_plan(n)`; its work space is overwritten.
-    out : ndarray of float32, shape (2, n / 2 + 1), or more columns
-        Receives the real (row 0) and imaginary (row 1) parts of bins 0..n/2.
+    out : ndarray of float32, shape (rows, 2, n / 2 + 1), or more columns
+        Receives the real (``out[:, 0]``) and imaginary parts of bins 0..n/2.
     """
-    real_fft(x, plan, out)
-
-
-@njit(**KERNEL)
-def rfft_rows(x, plan, out):  # type: ignore[no-untyped-def]
-    """Do what `rfft` does to every row of ``x``, shape (rows, n), into ``out[row]``."""
     for row in range(x.shape[0]):
         real_fft(x[row], plan, out[row])
-
-
-@njit(**KERNEL)
-def cfft(x, plan, out):  # type: ignore[no-untyped-def]
-    """Complex FFT, unnormalised; ``x`` and ``out`` interleaved float32 of shape (2 N,)."""
-    n = 1 << len(plan.size)
-    z = passes(x, plan)
-    for k in range(n):
-        out[2 * k] = plan.work[z + k]
-        out[2 * k + 1] = plan.work[z + n + GAP + k]
