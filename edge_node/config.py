@@ -88,6 +88,23 @@ class ShipSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ReflexSection:
+    """Limits on every 20 ms block, judged at once on the node; advisory, not a safety function."""
+
+    peak_m_s2: tuple[float, ...] = option(
+        (), "m/s2", "Limit of the peak: one for all channels or one for each; 0 = none.", low=0
+    )
+    rms_m_s2: tuple[float, ...] = option((), "m/s2", "Limit of the RMS, likewise.", low=0)
+    slope_m_s2_s: tuple[float, ...] = option(
+        (), "m/s2/s", "Limit of the rise of the RMS from block to block, likewise.", low=0
+    )
+    hold_s: float = option(10.0, "s", "Time after a trip for which its channel is silent.", low=0)
+    action: str = option("dry-run", "word", "Action: dry-run (a line in the log) or program.")
+    program: tuple[str, ...] = option((), "texts", "Program to run, with its arguments.")
+    timeout_s: float = option(5.0, "s", "Time after which the program is killed.", low=0.1)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Everything a node is told."""
 
@@ -98,6 +115,7 @@ class NodeConfig:
     spool: SpoolSection
     ship: ShipSection
     register: str
+    reflex: ReflexSection = ReflexSection()
 
     def path(self, text: str) -> Path:
         """Resolve a path of the configuration against the configuration's own folder."""
@@ -110,11 +128,13 @@ _SECTIONS: dict[str, type] = {
     "reporting": ReportingSection,
     "spool": SpoolSection,
     "ship": ShipSection,
+    "reflex": ReflexSection,
 }
 _WORDS = {
     ("source", "kind"): ("replay", "simulator"),
     ("source", "pace"): ("real", "fast", "clock"),
     ("ship", "transport"): ("embedded",),
+    ("reflex", "action"): ("dry-run", "program"),
 }
 
 

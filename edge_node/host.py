@@ -13,6 +13,7 @@ from typing import Any
 from edge_node.config import NodeConfig, load
 from edge_node.models import BundleSlot, Notice
 from edge_node.node import Node
+from edge_node.reflex import Action, Actuator, action_of
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source
@@ -24,6 +25,8 @@ from vibro.records import topic
 
 IDLE_S, LEAST_IDLE_S = 0.02, 2e-4
 MODELS_EVERY_S = 0.5
+ACTION_S = 1.0
+"""Time for queued actions when the process ends."""
 QUIET_S = 1.0
 """A stream in real time that says nothing for so long, beside two blocks, has come to rest."""
 
@@ -34,7 +37,13 @@ Opener = Callable[[NodeConfig, Machine, int], Source]
 class HostedNode:
     """A node with what surrounds it: spool, shipper and bundle slot."""
 
-    def __init__(self, config: NodeConfig, now_ns: int, opener: Opener = open_source) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        now_ns: int,
+        opener: Opener = open_source,
+        action: Action | None = None,
+    ) -> None:
         self.config = config
         self.machine = machine_of(config)
         self._log = EmbeddedLog(config.path(config.ship.log))
@@ -45,8 +54,15 @@ class HostedNode:
         )
         self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
         source = opener(config, self.machine, _began_ns(spool) or now_ns)
+        self.actuator = Actuator(action or action_of(config.reflex))
         self.node = Node(
-            config, self.machine, source, spool, self._slot.accepted(), time.perf_counter
+            config,
+            self.machine,
+            source,
+            spool,
+            self._slot.accepted(),
+            time.perf_counter,
+            self.actuator,
         )
         self.shipper = Shipper(
             spool,
@@ -111,6 +127,7 @@ class HostedNode:
             "bundles_refused": self._slot.refused,
             "shipped_records": self.shipper.records,
             "shipped_bytes": self.shipper.bytes_by_kind,
+            "reflex": {"trips": self.actuator.trips, "dropped": self.actuator.dropped},
         }
 
     def ship(self) -> None:
@@ -125,6 +142,7 @@ class HostedNode:
         """Commit and ship before the process ends."""
         self.node.drain()
         self.node.commit()
+        self.actuator.close(ACTION_S)
         self.ship()
 
 
@@ -146,8 +164,14 @@ def machine_of(config: NodeConfig) -> Machine:
 class Host:
     """Runs several nodes, turn by turn, until their sources end or it is told to stop."""
 
-    def __init__(self, configs: Sequence[Path], now_ns: int, opener: Opener = open_source) -> None:
-        self.nodes = [HostedNode(load(path), now_ns, opener) for path in configs]
+    def __init__(
+        self,
+        configs: Sequence[Path],
+        now_ns: int,
+        opener: Opener = open_source,
+        action: Action | None = None,
+    ) -> None:
+        self.nodes = [HostedNode(load(path), now_ns, opener, action) for path in configs]
         self.stopping = False
         self._models_at = 0.0
 

@@ -23,6 +23,7 @@ from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import NodeConfig
 from edge_node.gather import HopGatherer
 from edge_node.judge import Judge
+from edge_node.reflex import Reflex, Trip
 from edge_node.reporting import PathReporter, StatusReporter
 from edge_node.sources.port import Source
 from edge_node.spool import Spool
@@ -59,6 +60,8 @@ class Node:
         The bundle accepted before a restart.
     monotonic : callable
         Monotonic clock in seconds, for latencies only.
+    act : callable, optional
+        Takes the limits that 20 ms blocks exceed, and returns at once; without it none is judged.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Node:
         spool: Spool,
         bundle: Bundle | None,
         monotonic: Callable[[], float],
+        act: Callable[[Trip], None] | None = None,
     ) -> None:
         self.config, self.machine, self.source, self.spool = config, machine, source, spool
         self._monotonic = monotonic
@@ -95,6 +99,9 @@ class Node:
         self._t0_ns: int | None = None
         self._last_commit_ns = self._last_heartbeat_ns = 0
         self._resume()
+        reflex = None if act is None else Reflex(config.reflex, info, self._end)
+        self._reflex = reflex if reflex is not None and reflex.armed else None
+        self._act = act or (lambda _: None)
         # After the checkpoint, which may be older than the bundle and know only its predecessor's
         # reference.
         self._judge.use(bundle)
@@ -187,6 +194,9 @@ class Node:
         if block is None:
             return False
         started = self._monotonic()
+        if self._reflex is not None:
+            for trip in self._reflex.push(block):
+                self._act(trip)
         joined = self._gatherer.push(block)
         if joined is not None:
             self._take(joined, started)

@@ -89,8 +89,10 @@ def test_from_a_recording_to_the_log(tmp_path):
     assert report["samples"] == {"seen": beat.seen, "processed": beat.seen, "lost": 0}
     assert report["shipped_records"] == sum(report["produced"].values())
     assert (report["spool_bytes"], report["bundles_refused"], report["bundle"]) == (0, [], "")
+    assert report["reflex"] == {"trips": 0, "dropped": 0}
     assert report == status(load(path)) | {
-        k: report[k] for k in ("bundle", "bundles_refused", "shipped_records", "shipped_bytes")
+        k: report[k]
+        for k in ("bundle", "bundles_refused", "shipped_records", "shipped_bytes", "reflex")
     }
 
 
