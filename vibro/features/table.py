@@ -25,13 +25,13 @@ bins either side of an edge; farther out it is cut to 0. Features of e leave out
 each end of the window. The long path joins the middle halves of successive windows' e.
 
 The lines of e: P of the decimated e is taken up to 1000 Hz (0.49 of the rate where it is not
-decimated) but no farther than the band's width and its two slopes, 4 n/L bins of the fast
-window: what is in the band beats no faster. Beyond it a line is not defined. The floor is the mean of 10 log10 P over blocks of 64 bins (a
-quarter of the bins where there are fewer than four blocks, at least 4 bins), linear between the
-blocks' centres. The ridge is the level over this floor, of each bin the highest of itself and its
-two neighbours: heights of lines are read from it, at the nearest bin. A line is searched from
-three bins up to where 1.2 times its frequency, with slip, is still in the band. Decoys stand at
-0.781, 0.837, 0.893, 0.931, 1.073, 1.127 and 1.193 times its frequency.
+decimated) but no farther than the band's width and its two slopes, 4 n/L bins of the fast window:
+what is in the band beats no faster. Beyond it a line is not defined. The floor is the mean of 10
+log10 P over blocks of 64 bins (a quarter of the bins where there are fewer than four blocks, at
+least 4 bins), linear between the blocks' centres. The ridge is the level over this floor, of each
+bin the highest of itself and its two neighbours: heights of lines are read from it, at the nearest
+bin. A line is searched from three bins up to where 1.2 times its frequency, with slip, is still in
+the band. Decoys stand at 0.781, 0.837, 0.893, 0.931, 1.073, 1.127 and 1.193 times its frequency.
 """
 
 from __future__ import annotations
