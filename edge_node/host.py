@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.config import NodeConfig, load
+from edge_node.kernels import warm_up
 from edge_node.models import BundleSlot, Notice
 from edge_node.node import Node
 from edge_node.reflex import Action, Actuator, action_of
+from edge_node.service import notify
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source
@@ -177,11 +179,14 @@ class Host:
 
     def run(self) -> None:
         """Run until every source has ended or `stopping` is set; then drain."""
+        warm_up()
         # What a process loads stays: looking through it again and again would stall decisions.
         gc.collect()
         gc.freeze()
+        notify("READY=1")
         while not self.stopping and not all(n.done for n in self.nodes):
             self.turn_or_wait()
+        notify("STOPPING=1")
         for hosted in self.nodes:
             hosted.drain()
 

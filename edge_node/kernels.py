@@ -15,7 +15,6 @@ from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.forest import FlatForest, Tail, score
 from vibro.jit.ahead import STAMP, default_folder, load
 from vibro.jit.compiler import load_compiler
-from vibro.records import ChannelPath
 
 USUAL_RATE_HZ = 25600.0
 
@@ -66,6 +65,11 @@ def compile_library(rates_hz: Sequence[float], folder: Path | None = None) -> li
 def first_score() -> float:
     """Score the first window of a stream with the library if it fits; what a start amounts to."""
     use_library()
+    return warm_up()
+
+
+def warm_up() -> float:
+    """Score one window, so that the first one of a stream does not wait for machine code."""
     machine = MachineFeatures(USUAL_RATE_HZ, [ChannelSetup()])
     sweep = np.sin(1e-4 * np.arange(8192.0) ** 2).astype(np.float32)
     return _scored(machine.push(sweep[None], 1500.0).fast[0], None)
@@ -86,7 +90,7 @@ def _example(rate_hz: float) -> Callable[[], None]:
 
 
 def _scored(fast: np.ndarray, long: np.ndarray | None) -> float:
-    channel = ChannelPath("site", "machine", "channel")
+    channel = "site/machine/channel"
     bundle = _smallest(f"{channel}|running")
     check_golden(bundle)
     scorer = Scorer(bundle, [channel])

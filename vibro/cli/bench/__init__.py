@@ -14,6 +14,7 @@ BENCHES = {
     "fft": "real FFTs against FFTW, MKL, scipy and rocket-fft",
     "features": "a window's features against one FFT, tuned numpy, tsfel and tsfresh",
     "forest": "scoring against scikit-learn, onnxruntime, treelite, tl2cgen and isotree",
+    "edge": "an edge node: channels a core sustains, delays, share of a core, memory and start",
 }
 
 
