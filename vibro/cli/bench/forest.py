@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +130,27 @@ def _treelite(model: Any, folder: Path) -> Call:
     return lambda rows: lambda: treelite.gtil.predict(held, rows, nthread=1)
 
 
+@contextmanager
+def _chatter_to_stderr() -> Iterator[None]:
+    """What native code prints to standard output goes to standard error: output may be JSON."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _tl2cgen(model: Any, folder: Path) -> Call:
     import tl2cgen  # noqa: PLC0415
     import treelite  # noqa: PLC0415
 
     held = treelite.sklearn.import_model(model)
     library = folder / "forest.so"
-    tl2cgen.export_lib(held, toolchain="gcc", libpath=str(library), verbose=False)
+    with _chatter_to_stderr():
+        tl2cgen.export_lib(held, toolchain="gcc", libpath=str(library), verbose=False)
     predictor = tl2cgen.Predictor(str(library), nthread=1)
 
     def ready(rows: F32) -> Callable[[], Any]:
