@@ -40,8 +40,18 @@ channel = ChannelPath("site", "machine", "channel")
 scorer = Scorer(_smallest(f"{channel}|running"), [channel])
 fast = np.concatenate([b.fast for b in pushed])
 scores = [np.concatenate(scorer.judge("fast", row[:1], "running")) for row in fast]
+def strided(row):
+    wide = np.full((1, 2 * row.shape[1]), np.nan, np.float32)
+    wide[:, ::2] = row
+    return wide[:, ::2]
+
+
+strange = [
+    [np.concatenate(scorer.judge("fast", made(row[:1]), "running")) for row in fast]
+    for made in (strided, np.float64)
+]
 np.savez(
-    out, fast=fast, long=np.concatenate([b.long for b in pushed]),
+    out, strange=np.array(strange), fast=fast, long=np.concatenate([b.long for b in pushed]),
     rpm=np.concatenate([b.fast_rpm for b in pushed]), scores=np.array(scores),
 )
 print(json.dumps({"why": why, "numba": "numba" in sys.modules}))
@@ -88,6 +98,14 @@ def test_a_library_gives_the_same_results_without_numba(library, jit, tmp_path):
     said, found = probe(library, tmp_path / "r.npz")
     assert said == {"why": "", "numba": False}
     same(found, jit)
+
+
+def test_a_library_reads_values_wherever_they_lie_in_memory(library, tmp_path):
+    """The JIT would compile another variant; what is compiled already takes one layout and type."""
+    said, found = probe(library, tmp_path / "r.npz")
+    assert said == {"why": "", "numba": False}
+    for scores in found["strange"]:
+        np.testing.assert_array_equal(scores, found["scores"])
 
 
 def test_a_stream_that_it_was_not_made_for_is_compiled_as_it_comes(library, tmp_path):
@@ -151,6 +169,13 @@ def test_a_library_that_is_not_used_is_told_with_its_cure(library, tmp_path, mon
 def test_without_a_library_nothing_is_wrong(tmp_path):
     said, _ = probe(tmp_path / "none", tmp_path / "r.npz")
     assert "there is no library" in said["why"]
+
+
+def test_a_start_loads_nothing_that_the_first_score_does_not_need():
+    slow = "{'csv', 'difflib', 'importlib.resources', 'numba', 'tempfile', 'vibro.records'}"
+    code = f"import sys, edge_node.kernels; print(*{slow} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_the_first_score_of_a_process_is_a_score():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from vibro.dsp.decibel import ln
 from vibro.forest.calibrate import tail_p
 from vibro.forest.score import as_score, total_length
 from vibro.jit import njit, only
-from vibro.records import ChannelPath
+
+if TYPE_CHECKING:  # records take longer to load than everything else here
+    from vibro.records import ChannelPath
 
 Floats = NDArray[np.float32]
 _TINY = np.finfo(np.float32).tiny
@@ -47,10 +49,11 @@ class Scorer:
     Parameters
     ----------
     bundle : Bundle
-    channels : sequence of ChannelPath
+    channels : sequence of ChannelPath or str
+        In words ``site/machine/channel``.
     """
 
-    def __init__(self, bundle: Bundle, channels: Sequence[ChannelPath]) -> None:
+    def __init__(self, bundle: Bundle, channels: Sequence[ChannelPath | str]) -> None:
         self.bundle = bundle
         self._channels = [str(c) for c in channels]
         self._held: dict[tuple[str, str], tuple[PathModel, NDArray[np.int64], Floats, Floats]] = {}
@@ -61,7 +64,7 @@ class Scorer:
         Parameters
         ----------
         path : {'fast', 'long'}
-        values : ndarray, float32, shape (channels, features)
+        values : ndarray of float, shape (channels, features)
         state : str
             Operating state of the machine.
         """
@@ -69,7 +72,8 @@ class Scorer:
         n = len(self._channels)
         judged = Judged(np.empty(n, np.float32), np.empty(n), np.empty(n))
         _judge(
-            values,
+            # Code compiled ahead of time takes one type and layout, and does not look.
+            np.ascontiguousarray(values, np.float32),
             known,
             center,
             spread,

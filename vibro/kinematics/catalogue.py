@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
 import functools
 import re
-from importlib.resources import files
 
 from vibro.kinematics.bearings import Bearing
 
@@ -17,6 +14,10 @@ _SUFFIX = re.compile(r"[-/ ](2?RS\w*|2?Z\w*|ZZ|C[2-5]|N|NR|DDU|LLU|J\w*|M\w*|E\w
 @functools.cache
 def catalogue() -> dict[str, Bearing]:
     """All bearings by their designation."""
+    # Here: whoever asks for no bearing by its name does not wait for these at its start.
+    import csv  # noqa: PLC0415
+    from importlib.resources import files  # noqa: PLC0415
+
     text = files("vibro.kinematics").joinpath("bearings.csv").read_text(encoding="utf-8")
     return {
         row["name"].upper(): Bearing(
@@ -43,4 +44,6 @@ def find_bearing(name: str) -> Bearing | None:
 
 def near_names(name: str) -> list[str]:
     """Up to three known designations that look like ``name``, for an error message."""
+    import difflib  # noqa: PLC0415 (as in `catalogue`)
+
     return difflib.get_close_matches(_designation(name), catalogue(), n=3)
