@@ -3,14 +3,14 @@
 A record of a few rows is mostly its own header, and columns pack by what their rows have in common.
 So rows wait: status for the next few minutes, the bulk that training lives on for hours. They wait
 only while nothing is asked of them. Without a model, around an event, when anything else than
-severity ok is to be said, and when the stream, the bundle or the state changes, nothing waits.
-What waits is part of the node's checkpoint, so that a kill loses none of it.
+severity ok is to be said, and when the stream, the bundle or the state changes, nothing waits, nor
+for a while afterwards. What waits is part of the node's checkpoint: a kill loses none of it.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
@@ -44,6 +44,7 @@ class Waiting:
     def __init__(self, status_ns: int, sample_ns: int) -> None:
         self._patience = {True: STATUS_ROWS * status_ns, False: BULK_ROWS * sample_ns}
         self._held: dict[bool, list[Row]] = {True: [], False: []}
+        self._prompt_until_ns = 0
 
     def __bool__(self) -> bool:
         return any(self._held.values())
@@ -58,10 +59,14 @@ class Waiting:
         """Take the rows whose turn has come at stream time ``now_ns``; a failure puts them back.
 
         Whoever waits longest decides for all of its kind. If there is a status that is not plain
-        good health in one unchanging state, all rows go.
+        good health in one unchanging state, all rows go. Whatever made all rows go makes them go
+        at once until a status would have waited long enough.
         """
-        everything = everything or self._remarkable()
-        before, due = dict(self._held), []
+        before, until = dict(self._held), self._prompt_until_ns
+        if everything or self._remarkable():
+            self._prompt_until_ns = now_ns + self._patience[True]
+        everything = everything or now_ns < self._prompt_until_ns
+        due: list[Row] = []
         for kind, rows in before.items():
             if rows and (everything or now_ns - rows[0].t0_ns >= self._patience[kind]):
                 due += rows
@@ -69,27 +74,29 @@ class Waiting:
         try:
             yield due
         except BaseException:
-            self._held = before
+            self._held, self._prompt_until_ns = before, until
             raise
 
     def _remarkable(self) -> bool:
         rows = self._held[True]
         return len({r.state for r in rows}) > 1 or any(_facts(r).get("severity") for r in rows)
 
-    def snapshot(self) -> list[Any]:
+    def snapshot(self) -> dict[str, Any]:
         """JSON-able state."""
-        return [
+        rows = [
             [*(getattr(r, name) for name in _FACTS), _text(r.values)]
-            for rows in self._held.values()
-            for r in rows
+            for held in self._held.values()
+            for r in held
         ]
+        return {"rows": rows, "prompt_until_ns": self._prompt_until_ns}
 
-    def restore(self, state: Sequence[Any]) -> None:
-        """Continue from a snapshot."""
+    def restore(self, state: Mapping[str, Any] | None) -> None:
+        """Continue from a snapshot; a checkpoint of a node that let no row wait has none."""
         self._held = {True: [], False: []}
-        self.add(
-            [Row(**dict(zip(_FACTS, row, strict=False)), values=_values(row[-1])) for row in state]
-        )
+        held = state or {"rows": [], "prompt_until_ns": 0}
+        self._prompt_until_ns = held["prompt_until_ns"]
+        for *facts, text in held["rows"]:
+            self.add([Row(**dict(zip(_FACTS, facts, strict=True)), values=_values(text))])
 
 
 def _text(values: dict[str, float] | NDArray[np.float32]) -> dict[str, float] | str:

@@ -48,9 +48,9 @@ class PathReporter:
     """Mean, maximum and one sampled vector of one path (fast or long) of all channels.
 
     Each is told as exactly as the interval's own windows make sensible: within a sixteenth, a
-    quarter and an eighth of their standard deviation, see `vibro.wire.precision.STEPS`. An interval of
-    fewer than `SPREAD_WINDOWS` windows does not know it: its sampled vector is told exactly, its
-    mean and maximum to 8 mantissa bits.
+    quarter and an eighth of their standard deviation, see `vibro.wire.precision.STEPS`. An
+    interval of fewer than `SPREAD_WINDOWS` windows does not know it: its sampled vector is told
+    exactly, its mean and maximum to 8 mantissa bits.
 
     Parameters
     ----------

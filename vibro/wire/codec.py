@@ -15,7 +15,7 @@ from vibro.errors import BadInputError
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.records import Clip, Event, FeatureBlock, Health, Label, Origin, Record, RecordId
-from vibro.wire import cells
+from vibro.wire import cells, facts
 from vibro.wire.columns import pack, unpack
 from vibro.wire.framing import frame, unframe
 
@@ -56,8 +56,7 @@ def encode(record: Record) -> bytes:
     if isinstance(record, Event):
         return frame("event", _event(record))
     if isinstance(record, Health):
-        body = asdict(record) | {"id": str(record.id), "detail": json.dumps(record.detail)}
-        return frame("health", body)
+        return frame("health", _health(record))
     return frame("label", asdict(record))
 
 
@@ -256,14 +255,32 @@ def _read_event(body: dict[str, Any]) -> Event:
     )
 
 
+def _health(health: Health) -> dict[str, Any]:
+    number = (health.id.first_sample, health.id.revision)
+    usual = RecordId("health", health.origin.node, health.origin.stream_epoch, *number)
+    return asdict(health) | {
+        "id": "" if usual == health.id else str(health.id),
+        "first_sample": number[0],
+        "revision": number[1],
+        "detail": "",
+        "facts": facts.pack(health.detail),
+    }
+
+
 def _read_health(body: dict[str, Any]) -> Health:
-    detail = json.loads(body["detail"])
+    origin = Origin(**body["origin"])
+    packed = body["facts"]
+    detail = json.loads(body["detail"] if packed is None else facts.unpack(packed))
     if not isinstance(detail, dict):
         raise BadInputError("detail is not a JSON object")
     plain = {k: body[k] for k in ("content", "t0_ns", "seen", "processed", "lost", "raw_bytes")}
     return Health(
-        id=RecordId.parse(body["id"]),
-        origin=Origin(**body["origin"]),
+        id=RecordId.parse(body["id"])
+        if body["id"]
+        else RecordId(
+            "health", origin.node, origin.stream_epoch, body["first_sample"], body["revision"]
+        ),
+        origin=origin,
         bundle=body["bundle"],
         detail=detail,
         **plain,

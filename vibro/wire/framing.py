@@ -18,7 +18,7 @@ from vibro.errors import BadInputError
 
 MARKER = b"\xc3\x01"
 KINDS = ("features", "event", "clip", "health", "label")
-RELEASED = {"features-1": "features"}
+RELEASED = {"features-1": "features", "health-1": "health"}
 """Older schemas, whose bytes are read for ever, by the kind whose present schema reads them."""
 
 

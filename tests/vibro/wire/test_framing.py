@@ -12,6 +12,7 @@ import pytest
 from tests.vibro.wire.records import FIXED
 from vibro.errors import BadInputError
 from vibro.wire import decode, encode
+from vibro.wire.facts import MOST_BYTES, pack
 from vibro.wire.framing import frame, unframe
 
 MASK = 2**64 - 1
@@ -141,9 +142,13 @@ KEY_COLUMNS = PACKED["keys"]
         ("event", {"id": "event:x"}, "event: record id 'event:x' is not kind:source"),
         ("event", {"sensor_fault": "gremlins"}, "event: a field is malformed .*gremlins"),
         ("label", {"fault": "gremlins"}, "label: a field is malformed"),
-        ("health", {"detail": "[]"}, "health: detail is not a JSON object"),
-        ("health", {"detail": "{"}, "health: a field is malformed"),
-        ("health", {"detail": "[" * 100_000}, "health: a field is malformed"),
+        ("health", {"facts": None, "detail": "[]"}, "health: detail is not a JSON object"),
+        ("health", {"facts": None, "detail": "{"}, "health: a field is malformed"),
+        ("health", {"facts": None, "detail": "[" * 100_000}, "health: a field is malformed"),
+        ("health", {"facts": pack([])}, "health: detail is not a JSON object"),
+        ("health", {"facts": pack({"a": 1})[:-1]}, "health: detail is torn or too long"),
+        ("health", {"facts": pack({"a": "a" * MOST_BYTES})}, "health: detail is torn or too long"),
+        ("health", {"facts": b"\xff" * 9}, "health: detail: "),
         ("clip", {"channels": []}, "clip: channels, scales and sample columns"),
         ("clip", {"channels": [], "scale": [], "samples": []}, "clip: channels, scales"),
         ("features_sample", PACKED | {"keys": []}, "features: key columns are not"),
