@@ -151,7 +151,7 @@ class Node:
         for k, p in self._paths.items():
             p.restore(state["paths"][k])
         self._status.restore(state["status"])
-        self._waiting.restore(state.get("waiting", []))
+        self._waiting.restore(state.get("waiting"))
         self._cutter.restore(state["requests"])
         self._captures.restore(state["captures"])
         self._last_commit_ns = state["last_commit_ns"]
@@ -351,7 +351,7 @@ class Node:
             self._outbox.append(self._heartbeat(now_ns))
             self._last_heartbeat_ns = now_ns
         if now_ns - self._last_commit_ns >= _ns(reporting.commit_s):
-            self.commit()
+            self._commit()
 
     def drain(self) -> None:
         """Process what waits for the end of its hop, because nothing will follow."""
