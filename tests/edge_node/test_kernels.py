@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 PROBE = """
 import json, sys
+from dataclasses import replace
 import numpy as np
 from edge_node.kernels import _smallest, use_library
 why = use_library()
@@ -46,9 +47,12 @@ def strided(row):
     return wide[:, ::2]
 
 
+model = scorer.bundle.fast
+turned = replace(model.geometry, matrix=np.asfortranarray(model.geometry.matrix, np.float64))
+odd = Scorer(replace(scorer.bundle, fast=replace(model, geometry=turned)), [channel])
 strange = [
-    [np.concatenate(scorer.judge("fast", made(row[:1]), "running")) for row in fast]
-    for made in (strided, np.float64)
+    [np.concatenate(by.judge("fast", made(row[:1]), "running")) for row in fast]
+    for by, made in ((scorer, strided), (scorer, np.float64), (odd, np.float32))
 ]
 np.savez(
     out, strange=np.array(strange), fast=fast, long=np.concatenate([b.long for b in pushed]),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # records take longer to load than everything else here
     from vibro.records import ChannelPath
 
 Floats = NDArray[np.float32]
+Model = tuple[NDArray[np.bool_], Floats, Floats, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]
+"""Logarithms, mean, matrix, forest, tails of score and radius."""
+Held = tuple[NDArray[np.int64], Floats, Floats, Model]
+"""Channels with a baseline: which, centre, scale; and the model as the kernel takes it."""
 _TINY = np.finfo(np.float32).tiny
 _LEAST = 1e-12
 """Added to a squared distance, so that its logarithm is finite."""
@@ -56,7 +60,7 @@ class Scorer:
     def __init__(self, bundle: Bundle, channels: Sequence[ChannelPath | str]) -> None:
         self.bundle = bundle
         self._channels = [str(c) for c in channels]
-        self._held: dict[tuple[str, str], tuple[PathModel, NDArray[np.int64], Floats, Floats]] = {}
+        self._held: dict[tuple[str, str], Held] = {}
 
     def judge(self, path: str, values: Floats, state: str) -> Judged:
         """Score one window of every channel.
@@ -68,7 +72,7 @@ class Scorer:
         state : str
             Operating state of the machine.
         """
-        model, known, center, spread = self._baselines(path, state)
+        known, center, spread, model = self._baselines(path, state)
         n = len(self._channels)
         judged = Judged(np.empty(n, np.float32), np.empty(n), np.empty(n))
         _judge(
@@ -77,13 +81,8 @@ class Scorer:
             known,
             center,
             spread,
-            model.logs,
-            model.geometry.mean,
-            model.geometry.matrix,
-            model.forest.arrays,
-            model.score_tail.arrays,
-            model.radius_tail.arrays,
-            np.empty(model.forest.features, np.float32),
+            *model,
+            np.empty(self.bundle.path(path).forest.features, np.float32),
             *judged,
         )
         return judged
@@ -99,20 +98,18 @@ class Scorer:
         lasting = self.bundle.path(path).lasting.get(f"{self._channels[channel]}|{state}")
         return math.nan if lasting is None else lasting.p_value(level)
 
-    def _baselines(
-        self, path: str, state: str
-    ) -> tuple[PathModel, NDArray[np.int64], Floats, Floats]:
-        """Model of a path, and the channels with a baseline in a state: which, centre, scale."""
+    def _baselines(self, path: str, state: str) -> Held:
+        """What the kernel needs to know of the channels with a baseline in a state."""
         if (path, state) not in self._held:
             model = self.bundle.path(path)
             scaling = [model.scaling.get(f"{c}|{state}") for c in self._channels]
             known = [(i, s) for i, s in enumerate(scaling) if s is not None]
             shape = (len(known), len(model.geometry.mean))
             self._held[path, state] = (
-                model,
                 np.array([i for i, _ in known], np.int64),
                 np.array([s.center for _, s in known], np.float32).reshape(shape),
                 np.array([s.scale for _, s in known], np.float32).reshape(shape),
+                _for_kernel(model),
             )
         return self._held[path, state]
 
@@ -137,6 +134,22 @@ class Scorer:
         share = centred * (model.geometry.matrix @ (centred @ model.geometry.matrix))
         order = np.argsort(-share)[:top]
         return tuple((names[j], round(float(deviation[j]), 2)) for j in order)
+
+
+def _for_kernel(model: PathModel) -> Model:
+    """Arrays of a model, each of the one type and layout that compiled code takes."""
+    score_tail, radius_tail = (
+        (*(np.ascontiguousarray(a, np.float64) for a in (tail.knots, tail.p)), float(tail.scale))
+        for tail in (model.score_tail, model.radius_tail)
+    )
+    return (
+        np.ascontiguousarray(model.logs, np.bool_),
+        np.ascontiguousarray(model.geometry.mean, np.float32),
+        np.ascontiguousarray(model.geometry.matrix, np.float32),
+        model.forest.arrays,
+        score_tail,
+        radius_tail,
+    )
 
 
 @njit(variant=only, cache=True, error_model="numpy")
