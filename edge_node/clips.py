@@ -7,7 +7,7 @@ of the newest sample; it is served as soon as its last sample has arrived.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from vibro.records import SampleBlock
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A clip to cut: which samples, and why."""
+    """A clip to cut: which samples, and why; and, once cut, the state that it was cut in."""
 
     reason: str
     event: str
     first_sample: int
     samples: int
     revision: int = 0
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class ClipCutter:
         counts = np.concatenate(parts, axis=1) if parts else self._blocks[0].counts[:, :0]
         head = self._blocks[0]
         t0_ns = head.t0_ns + round((first - head.first_sample) * 1e9 / self._rate_hz)
-        done = Request(request.reason, request.event, first, counts.shape[1], request.revision)
+        done = replace(request, first_sample=first, samples=counts.shape[1])
         return Cut(done, t0_ns, _mean_speed(speeds), counts)
 
     def snapshot(self) -> list[dict[str, Any]]:

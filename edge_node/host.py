@@ -143,7 +143,7 @@ class HostedNode:
     def drain(self) -> None:
         """Commit and ship before the process ends."""
         self.node.drain()
-        self.node.commit()
+        self.node.commit(wait=True)
         self.actuator.close(ACTION_S)
         self.ship()
 

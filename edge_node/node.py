@@ -23,13 +23,16 @@ from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import NodeConfig
 from edge_node.gather import HopGatherer
 from edge_node.judge import Judge
+from edge_node.packing import ClipPacker
 from edge_node.reflex import Reflex, Trip
 from edge_node.reporting import PathReporter, StatusReporter
 from edge_node.sources.port import Source
 from edge_node.spool import Spool
+from edge_node.spool.sqlite import Transaction
 from edge_node.tally import LatencyTally
 from vibro.assets import Machine
 from vibro.bundle import Bundle
+from vibro.errors import VibroError
 from vibro.features.stream import MachineFeatures
 from vibro.forest import BLOCK
 from vibro.records import LIVE, TOPIC_OF, Clip, Event, Health, Origin, Record, RecordId, SampleBlock
@@ -122,11 +125,12 @@ class Node:
             back = max(memory, spans.memory_samples)
             start = min([self._end - back, *(r.first_sample for r in self._cutter.requests)])
             start = max(0, start // block * block)
+        self._packer = ClipPacker(self.spool.produced().get(("clips", LIVE), 0))
         self._features = MachineFeatures(self._rate_hz, self._judge.setups, start_sample=start)
         self._gatherer = HopGatherer(self._features.spans.fast_hop)
         self.source.seek(start)
 
-    def _checkpoint(self) -> bytes:
+    def _checkpoint(self, unpacked: list[Request]) -> bytes:
         return json.dumps(
             {
                 "end": self._end,
@@ -137,7 +141,7 @@ class Node:
                 "paths": {k: p.snapshot() for k, p in self._paths.items()},
                 "status": self._status.snapshot(),
                 "waiting": self._waiting.snapshot(),
-                "requests": self._cutter.snapshot(),
+                "requests": [*map(asdict, unpacked), *self._cutter.snapshot()],
                 "captures": self._captures.snapshot(),
                 "last_commit_ns": self._last_commit_ns,
                 "last_heartbeat_ns": self._last_heartbeat_ns,
@@ -279,23 +283,23 @@ class Node:
         self._cutter.request(Request("event", due.event, first, n, due.revision))
 
     def _keep_clip(self, cut: Cut) -> None:
-        info, request = self.source.info, cut.request
+        info = self.source.info
+        request = replace(cut.request, state=cut.request.state or self._judge.state)
         source = str(info.channels[0].machine_path)
-        self._outbox.append(
-            Clip(
-                id=RecordId("clip", source, info.stream_epoch, request.first_sample),
-                origin=self._origin(),
-                reason=request.reason,
-                event=request.event,
-                t0_ns=cut.t0_ns,
-                rate_hz=self._rate_hz,
-                rpm=cut.rpm,
-                state=self._judge.state,
-                channels=self._channels,
-                scale=info.scale,
-                samples=cut.counts,
-            )
+        clip = Clip(
+            id=RecordId("clip", source, info.stream_epoch, request.first_sample),
+            origin=self._origin(),
+            reason=request.reason,
+            event=request.event,
+            t0_ns=cut.t0_ns,
+            rate_hz=self._rate_hz,
+            rpm=cut.rpm,
+            state=request.state,
+            channels=self._channels,
+            scale=info.scale,
+            samples=cut.counts,
         )
+        self._packer.add(request, clip)
 
     def _begin(self, block: SampleBlock) -> None:
         """Date the stream by its first block, before any of its windows is judged."""
@@ -370,34 +374,48 @@ class Node:
         if self._last_heartbeat_ns != now_ns:
             self._outbox.append(self._heartbeat(now_ns))
             self._last_heartbeat_ns = now_ns
-        self.commit()
+        self.commit(wait=True)
 
-    def commit(self) -> None:
-        """Hand everything that was found to the spool: no row waits for more of its kind."""
-        self._commit(everything=True)
+    def commit(self, *, wait: bool = False) -> None:
+        """Hand everything that was found to the spool: no row waits for more of its kind.
 
-    def _commit(self, *, everything: bool = False) -> None:
-        """Hand outbox, rows whose turn has come, and checkpoint to the spool in one transaction."""
+        Parameters
+        ----------
+        wait : bool
+            Wait for clips that are being packed. Else they come with a later commit, and the
+            checkpoint asks for them again.
+        """
+        self._commit(everything=True, wait=wait)
+
+    def _commit(self, *, everything: bool = False, wait: bool = False) -> None:
+        """Hand over outbox, due rows, packed clips and checkpoint in one transaction."""
         if self._t0_ns is None:
             return
         now_ns = self._last_commit_ns = self._time_of(self._end)
-        info = self.source.info
         # Whoever is learning, or looking at an event, wants to see everything now.
         awaited = not self.bundle_version or any(isinstance(r, Event) for r in self._outbox)
-        key = info.channels[0].machine_path
+        clips = self._packer.ready(wait=wait)
         with (
             self._waiting.taken(now_ns, everything=everything or awaited) as rows,
             self.spool.transaction() as transaction,
         ):
             blocks = feature_blocks(rows, self._origin(), self._channels, self.bundle_version)
             for record in [*self._outbox, *blocks]:
-                kind = TOPIC_OF[type(record)]
-                sequence = transaction.next_sequence(kind, LIVE)
+                sequence = transaction.next_sequence(TOPIC_OF[type(record)], LIVE)
                 value = encode(replace(record, origin=replace(record.origin, sequence=sequence)))
-                transaction.append(kind, key, LIVE, value, self._last_commit_ns)
-            transaction.checkpoint(self._checkpoint())
+                self._append(transaction, TOPIC_OF[type(record)], value)
+            for packed in clips:
+                if transaction.next_sequence("clips", LIVE) != packed.sequence:
+                    raise VibroError(f"{self.config.node.id}: somebody else writes into its spool")
+                self._append(transaction, "clips", packed.value.result())
+            transaction.checkpoint(self._checkpoint(self._packer.requests(clips)))
+        self._packer.kept(clips)
         self._outbox = []
         self.commits += 1
+
+    def _append(self, transaction: Transaction, kind: str, value: bytes) -> None:
+        key = self.source.info.channels[0].machine_path
+        transaction.append(kind, key, LIVE, value, self._last_commit_ns)
 
 
 def _ns(seconds: float) -> int:
