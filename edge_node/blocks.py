@@ -24,8 +24,8 @@ from vibro.records import FeatureBlock, Origin
 from vibro.wire import precision
 
 _NAMES = {"fast": FAST_NAMES, "long": LONG_NAMES}
-STATUS_ROWS = 15
-"""Status waits for so many of its intervals: a quarter of an hour by default."""
+STATUS_ROWS = 20
+"""Status waits for so many of its intervals: 20 minutes by default."""
 BULK_ROWS = 72
 """Means, maxima and sampled vectors wait for so many sample intervals: 6 hours by default."""
 

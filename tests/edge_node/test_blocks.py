@@ -53,7 +53,7 @@ def waits() -> Waiting:
     return Waiting(MINUTE, 5 * MINUTE)
 
 
-def test_status_waits_a_quarter_of_an_hour_and_bulk_six_hours():
+def test_status_waits_20_minutes_and_bulk_six_hours():
     waiting, went = waits(), {"status": [], "sample": []}
     for minute in range(24 * 60):
         waiting.add([status(minute * MINUTE)])
@@ -77,7 +77,7 @@ def test_news_takes_everything_along_at_once(news):
     waiting.add(news)
     assert len(took(waiting, 2 * MINUTE)) == 3
     assert not waiting
-    # Whoever was woken looks on for a quarter of an hour.
+    # Whoever was woken looks on for 20 minutes.
     for minute in range(3, 2 + STATUS_ROWS):
         waiting.add([status(minute * MINUTE, state=news[0].state)])
         assert len(took(waiting, minute * MINUTE)) == 1

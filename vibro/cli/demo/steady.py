@@ -43,9 +43,9 @@ def steady_day(machine: Machine, heard_s: float, seed: int = 0) -> dict[str, flo
     machine : Machine
         Its points are the channels.
     heard_s : float
-        Seconds of every interval that are simulated, at least one long window (3.2 s and what the
-        filters need). The fewer, the more means scatter and the more bytes they take: this errs
-        on the side of more.
+        Seconds of every interval that are simulated, at least 8, so that there is a long window.
+        The fewer, the more means scatter and the more bytes they take: this errs on the side of
+        more.
     seed : int
 
     Returns
@@ -59,6 +59,7 @@ def steady_day(machine: Machine, heard_s: float, seed: int = 0) -> dict[str, flo
     heard = _Heard(machine, heard_s, seed)
     sizes: dict[str, float] = {}
     records = 0.0
+    # Each is one message: (kind, records, times a day).
     for kind, found, times in (
         *_bulk(heard, defaults),
         ("status", _status(heard, seed), DAY_S / defaults.status_s / STATUS_ROWS),

@@ -1,35 +1,30 @@
-"""What was shipped, as it stands in the log; and what the default intervals would ship."""
+"""What was shipped, as it stands in the log; and what a day at the default intervals ships."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from edge_node.config import ReportingSection
+from vibro.cli.demo.steady import DAY_S, steady_day
 from vibro.log import Transport
-from vibro.records import Clip, FeatureBlock, Health, topic
+from vibro.records import Clip, topic
+from vibro.simulate import plant
 from vibro.wire import decode
 
-DAY_S = 86_400.0
 RATE_HZ = 25_600
 SAMPLE_BYTES = 2
 KINDS = ("features", "events", "clips", "health")
-_EVERY = {
-    "status": "status_s",
-    "mean": "summary_s",
-    "max": "summary_s",
-    "sample": "sample_s",
-    "heartbeat": "heartbeat_s",
-}
+HEARD_S = 8.0
+"""Seconds of every interval of the steady day that are simulated: a few seconds' work in all."""
 
 
 @dataclass(slots=True)
 class Traffic:
-    """Bytes of the messages' values: of all, of each steady content, and of clips."""
+    """Bytes of the messages' values: of all, and of clips."""
 
     shipped: int = 0
-    steady: dict[str, int] = field(default_factory=dict)
     clips: int = 0
     clip_bytes: int = 0
 
@@ -53,31 +48,30 @@ def _weigh(found: Traffic, value: bytes) -> None:
     if isinstance(record, Clip):
         found.clips += 1
         found.clip_bytes += size
-    elif isinstance(record, (FeatureBlock, Health)) and record.content in _EVERY:
-        found.steady[record.content] = found.steady.get(record.content, 0) + size
 
 
 def at_defaults(found: Traffic, raw_bytes: int, intervals: Mapping[str, float]) -> dict[str, Any]:
-    """Project what the same plant would ship at the default intervals, from what it did ship.
+    """Weigh a day of good health at the default intervals, and a clip at its default length.
 
-    Bytes of each content are scaled by how much rarer the defaults ask for it; that a longer
-    interval packs more rows into a record, which compresses better, is left out. Clips are
-    counted apart, as they depend on what happens.
+    The day is that of the plant's first machine, see `steady_day`; clips are counted apart, as
+    they depend on what happens.
 
     Returns
     -------
     dict
-        ``steady_ratio`` raw over shipped bytes of a plant in which nothing happens,
-        ``steady_bytes_per_channel_day``, and ``clip_bytes`` of one clip of a machine.
+        ``steady_ratio`` raw over shipped bytes while nothing happens,
+        ``steady_bytes_per_channel_day``, its split ``steady_bytes_by_kind``, ``clip_bytes`` of one
+        clip of a machine, and the ``intervals``.
     """
     defaults = ReportingSection()
-    scale = {c: intervals[k] / float(getattr(defaults, k)) for c, k in _EVERY.items()}
-    steady = sum(n * scale[content] for content, n in found.steady.items())
-    channel_days = raw_bytes / (SAMPLE_BYTES * RATE_HZ * DAY_S)
+    machine = next(iter(plant()))
+    split = {k: round(n) for k, n in steady_day(machine, HEARD_S).items() if k != "records"}
+    steady = sum(split.values())
     per_clip = found.clip_bytes / max(found.clips, 1) * defaults.clip_s / intervals["clip_s"]
     return {
-        "steady_ratio": round(raw_bytes / steady) if steady else None,
-        "steady_bytes_per_channel_day": round(steady / channel_days) if channel_days else None,
+        "steady_ratio": round(SAMPLE_BYTES * RATE_HZ * DAY_S / steady) if raw_bytes else None,
+        "steady_bytes_per_channel_day": steady,
+        "steady_bytes_by_kind": split,
         "clip_bytes": round(per_clip),
         "intervals": {k: getattr(defaults, k) for k in intervals},
     }
