@@ -98,12 +98,15 @@ def test_long_columns_are_those_of_the_slow_twin(kind, rpm):
 )
 def test_a_shafts_line_may_lie_below_its_decoys(shaft, gear_shafts):
     """Also where a shaft is unknown or beyond the band: it has no line, not one of 0 dB."""
-    x = windows(LONG_SPANS.long_window, LONG_SPANS.long_rate_hz)["random"]
-    lines = replace(LINES, shaft=shaft, gear_shafts=gear_shafts)
-    envelope, at = envelope_of(x), LONG_NAMES.index("ses_shaft")
-    want = long_twin(LONG_SPANS, 3600.0, lines)(x, envelope)[at]
-    assert want < -0.2
-    assert long_columns(x, envelope, 3600.0, lines)[at] == pytest.approx(want, abs=1e-3)
+    lines, at = replace(LINES, shaft=shaft, gear_shafts=gear_shafts), LONG_NAMES.index("ses_shaft")
+    below = 0
+    for seed in range(6):
+        x = windows(LONG_SPANS.long_window, LONG_SPANS.long_rate_hz, seed)["random"]
+        envelope = envelope_of(x)
+        want = long_twin(LONG_SPANS, 3600.0, lines)(x, envelope)[at]
+        assert long_columns(x, envelope, 3600.0, lines)[at] == pytest.approx(want, abs=1e-3)
+        below += want < -0.2
+    assert below >= 1
 
 
 def test_every_column_varies_between_windows_far_more_than_what_is_allowed():
