@@ -1,9 +1,11 @@
 """What a day of good health ships at the default intervals, byte by byte.
 
-A simulated healthy machine is heard for a few seconds of every interval; its windows go through the
-node's own reporters, blocks and encoder. Only what the node would need a model for is drawn: scores
-scatter a little, and calibrated p-values are uniform in health, so that the least of an interval's
-windows is the least of as many uniform numbers.
+A simulated healthy machine is heard for a few seconds of every interval; windows drawn from these
+go through the node's own reporters, blocks and encoder. They are drawn because an interval's
+hundreds of windows are hours of signal, and may be because nothing drifts in a simulated machine.
+What the node would need a model for is drawn as well: scores scatter a little, and calibrated
+p-values are uniform in health, so that the least of an interval's windows is the least of as many
+uniform numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge_node.blocks import BULK_ROWS, STATUS_ROWS, feature_blocks
 from edge_node.config import ReportingSection
-from edge_node.reporting import SPREAD_WINDOWS, PathReporter, Row
+from edge_node.reporting import PathReporter, Row
 from vibro.assets import Machine
 from vibro.features.setup import ChannelSetup
 from vibro.features.stream import MachineFeatures
@@ -29,6 +31,10 @@ from vibro.wire import encode
 DAY_S = 86_400.0
 WAVEFORM = 8192
 """Samples of the daily waveform; the 3200 lines of its spectrum follow from it."""
+WINDOWS = {"fast": 600, "long": 187}
+"""Windows of an interval: those of the long path, and a sixth of the fast path's to save time."""
+HOP = {"fast": 2048, "long": 40_960}
+"""Samples between windows at 25.6 kHz."""
 BATCH_BYTES, RECORD_BYTES = 61, 9
 """Kafka's own: the header of a record batch, and of a record in it (format 2), sent one by one."""
 T0_NS = 1_767_225_600_000_000_000
@@ -44,8 +50,6 @@ def steady_day(machine: Machine, heard_s: float, seed: int = 0) -> dict[str, flo
         Its points are the channels.
     heard_s : float
         Seconds of every interval that are simulated, at least 8, so that there is a long window.
-        The fewer, the more means scatter and the more bytes they take: this errs on the side of
-        more.
     seed : int
 
     Returns
@@ -80,47 +84,47 @@ class _Heard:
     def __init__(self, machine: Machine, heard_s: float, seed: int) -> None:
         self.machine, self.channels = machine, tuple(p.channel for p in machine.points)
         self.origin = Origin(f"{machine.site}-{machine.machine}", *_path(machine), 12_345, T0_NS)
-        interval_ns = round(ReportingSection().summary_s * 1e9)
-        reporters = {
-            path: PathReporter(path, "node", interval_ns, interval_ns) for path in ("fast", "long")
-        }
-        self.rows: list[Row] = []
-        self.speeds, self.velocities = [], []
         simulated = SimulatedMachine(machine, Scenario(2 * DAY_S, DAY_S, seed))
+        self.rate_hz = simulated.info.rate_hz
         scale = simulated.info.scale[:, None].astype(np.float32)
-        rate_hz = simulated.info.rate_hz
+        heard: dict[str, list[Floats]] = {"fast": [], "long": []}
+        self.speeds, self.velocities = [], []
         for k in range(BULK_ROWS):
-            first = round(k * interval_ns * rate_hz / 1e9)
+            first = round(k * ReportingSection().summary_s * self.rate_hz)
             features = MachineFeatures(
-                rate_hz, [ChannelSetup(lines=p.lines) for p in machine.points], first
+                self.rate_hz, [ChannelSetup(lines=p.lines) for p in machine.points], first
             )
-            self.counts, rpm = simulated.render(first, round(heard_s * rate_hz))
+            self.counts, rpm = simulated.render(first, round(heard_s * self.rate_hz))
             batch = features.push(self.counts.astype(np.float32) * scale, rpm)
             self.speeds.append(rpm)
             self.velocities.append(batch.long[:, :, LONG_NAMES.index("velocity_rms_mm_s")].mean(0))
-            for path, firsts, values in (
-                ("fast", batch.fast_first, batch.fast),
-                ("long", batch.long_first, batch.long),
-            ):
-                self.rows += _report(reporters[path], firsts, values, rate_hz)
-        for reporter in reporters.values():
-            self.rows += reporter.close()
+            heard["fast"].append(batch.fast)
+            heard["long"].append(batch.long)
+        rng = np.random.default_rng(seed)
+        self.rows = [
+            row
+            for path, found in heard.items()
+            for row in _report(path, np.concatenate(found), self.rate_hz, rng)
+        ]
 
 
 def _path(machine: Machine) -> tuple[str, str, str]:
     return machine.site, machine.machine, LIVE
 
 
-def _report(
-    reporter: PathReporter, firsts: NDArray[np.int64], values: Floats, rate_hz: float
-) -> list[Row]:
-    """Report windows, again and again until they are as many as a known spread needs."""
+def _report(path: str, heard: Floats, rate_hz: float, rng: np.random.Generator) -> list[Row]:
+    """Report intervals of windows that are drawn from all that were heard."""
+    interval_ns = round(ReportingSection().summary_s * 1e9)
+    reporter = PathReporter(path, "node", interval_ns, interval_ns)
+    samples = interval_ns * rate_hz / 1e9
     rows = []
-    for i in range(max(len(firsts), SPREAD_WINDOWS)):
-        first = int(firsts[i % len(firsts)])
-        t0_ns = T0_NS + round(first * 1e9 / rate_hz)
-        rows += reporter.window(first, t0_ns, "running", values[i % len(firsts)])
-    return rows
+    for k in range(BULK_ROWS):
+        for i, which in enumerate(rng.integers(len(heard), size=WINDOWS[path])):
+            hop = HOP[path]
+            first = round(k * samples) + round(i * samples / WINDOWS[path] / hop) * hop
+            t0_ns = T0_NS + round(first * 1e9 / rate_hz)
+            rows += reporter.window(first, t0_ns, "running", heard[which])
+    return rows + reporter.close()
 
 
 def _bulk(heard: _Heard, defaults: ReportingSection) -> list[tuple[str, Sequence[Record], float]]:
@@ -134,7 +138,7 @@ def _status(heard: _Heard, seed: int) -> Sequence[Record]:
     defaults = ReportingSection()
     rows = []
     for i in range(STATUS_ROWS):
-        first = round(i * defaults.status_s * heard.machine.points[0].rate_hz)
+        first = round(i * defaults.status_s * heard.rate_hz)
         t0_ns = T0_NS + round(i * defaults.status_s * 1e9)
         for c in range(len(heard.channels)):
             facts = {
@@ -174,7 +178,7 @@ def _waveform(heard: _Heard) -> Clip:
         reason="daily",
         event="",
         t0_ns=T0_NS,
-        rate_hz=points[0].rate_hz,
+        rate_hz=heard.rate_hz,
         rpm=heard.speeds[-1],
         state="running",
         channels=heard.channels,
