@@ -7,8 +7,8 @@ import re
 
 from vibro.kinematics.bearings import Bearing
 
-_MAKERS = re.compile(r"\b(SKF|FAG|NSK|NTN|KOYO|TIMKEN|REXNORD|INA|NACHI)\b")
-_SUFFIX = re.compile(r"[-/ ](2?RS\w*|2?Z\w*|ZZ|C[2-5]|N|NR|DDU|LLU|J\w*|M\w*|E\w*|TN9?)\b.*$")
+_MAKERS = r"\b(SKF|FAG|NSK|NTN|KOYO|TIMKEN|REXNORD|INA|NACHI)\b"
+_SUFFIX = r"[-/ ](2?RS\w*|2?Z\w*|ZZ|C[2-5]|N|NR|DDU|LLU|J\w*|M\w*|E\w*|TN9?)\b.*$"
 
 
 @functools.cache
@@ -33,8 +33,8 @@ def catalogue() -> dict[str, Bearing]:
 
 def _designation(name: str) -> str:
     """Strip maker and suffixes: ``SKF 6205-2RS JEM`` -> ``6205``."""
-    bare = _MAKERS.sub("", name.upper().split("(")[0]).strip()
-    return bare if bare in catalogue() else _SUFFIX.sub("", bare).strip()
+    bare = re.sub(_MAKERS, "", name.upper().split("(")[0]).strip()
+    return bare if bare in catalogue() else re.sub(_SUFFIX, "", bare).strip()
 
 
 def find_bearing(name: str) -> Bearing | None:
