@@ -7,13 +7,14 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from edge_node.config import NodeConfig, load
 from edge_node.kernels import warm_up
 from edge_node.models import BundleSlot, Notice
-from edge_node.node import Node
+from edge_node.node import Batch, Node
 from edge_node.reflex import Action, Actuator, action_of
 from edge_node.service import notify
 from edge_node.ship import Shipper
@@ -27,6 +28,7 @@ from vibro.records import topic
 
 IDLE_S, LEAST_IDLE_S = 0.02, 2e-4
 MODELS_EVERY_S = 0.5
+SHIP_AGAIN_S = 0.1
 ACTION_S = 1.0
 """Time for queued actions when the process ends."""
 QUIET_S = 1.0
@@ -56,6 +58,9 @@ class HostedNode:
         )
         self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
         source = opener(config, self.machine, _began_ns(spool) or now_ns)
+        self._keeper = ThreadPoolExecutor(1, "keeper")
+        self._keeping: Future[None] | None = None
+        self._ship_at = 0.0
         self.actuator = Actuator(action or action_of(config.reflex))
         self.node = Node(
             config,
@@ -68,7 +73,8 @@ class HostedNode:
         )
         self.shipper = Shipper(
             spool,
-            self._log,
+            # The keeper's own: the node's reads the notices of models meanwhile.
+            EmbeddedLog(config.path(config.ship.log)),
             config.node.site,
             config.node.id,
             random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
@@ -77,8 +83,8 @@ class HostedNode:
         self._closed = False
         self._shipped = -1
         self._stepped_at = 0.0
-        real = config.source.pace == "real"
-        self._quiet_s = 2.0 * config.source.block_s + QUIET_S if real else 0.0
+        self.real = config.source.pace == "real"
+        self._quiet_s = 2.0 * config.source.block_s + QUIET_S if self.real else 0.0
 
     def poll_models(self) -> None:
         """Take over a newly announced bundle of this machine's class, if it proves good."""
@@ -97,14 +103,19 @@ class HostedNode:
                 continue
             bundle = self._slot.offer(notice, self.config.path(self.config.ship.bundles))
             if bundle is not None:
+                self.settle()
                 self.node.use(bundle)
 
     def step(self) -> bool:
-        """Process one block; when there is none, close or commit and ship."""
-        if self.node.step():
+        """Process one block; when there is none, close or commit and ship.
+
+        In real time it is the keeper that commits: no decision waits for the disk.
+        """
+        if self.node.step(commit=not self.real):
             self._stepped_at = time.monotonic()
             return True
         if self.node.source.finished and not self._closed:
+            self.settle()
             self.node.finish()
             self._closed = True
             self.shipper.drain(time.monotonic())
@@ -114,12 +125,16 @@ class HostedNode:
     def rest(self, now_s: float) -> None:
         """Commit and say so when the source has been quiet; between two blocks it only pauses."""
         if now_s - self._stepped_at >= self._quiet_s:
+            self.settle()
             self.node.rest()
 
     @property
     def done(self) -> bool:
         """Whether the source has ended and everything is shipped."""
-        return self._closed and not self.shipper.pending
+        if not self._closed:
+            return False
+        self.settle()
+        return not self.shipper.pending
 
     def report(self) -> dict[str, Any]:
         """What the node did, for `vibro edge run --json`."""
@@ -134,18 +149,50 @@ class HostedNode:
 
     def ship(self) -> None:
         """Ship what the spool holds, if anything came in or is still to be tried again."""
-        if self._shipped == self.node.commits:
+        self.settle()
+        self._ship()
+
+    def _ship(self) -> None:
+        commits = self.node.commits
+        if self._shipped == commits:
             return
         self.shipper.drain(time.monotonic())
         if not self.shipper.last_error:
-            self._shipped = self.node.commits
+            self._shipped = commits
+
+    def keep(self) -> None:
+        """Commit what is due and ship it: in real time on a thread of its own, else at once."""
+        if not self.real:
+            self._ship()
+            return
+        if self._keeping is not None and not self._keeping.done():
+            return
+        self.settle()
+        now = time.monotonic()
+        if self.node.commit_due:
+            self._keeping = self._keeper.submit(self._write, self.node.hand_over())
+        elif self._shipped != self.node.commits and now >= self._ship_at:
+            self._ship_at = now + SHIP_AGAIN_S
+            self._keeping = self._keeper.submit(self._ship)
+
+    def _write(self, batch: Batch) -> None:
+        self.node.write(batch)
+        self._ship()
+
+    def settle(self) -> None:
+        """Wait for the keeper; what it could not do is raised here."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.result()
 
     def drain(self) -> None:
         """Commit and ship before the process ends."""
+        self.settle()
         self.node.drain()
         self.node.commit(wait=True)
         self.actuator.close(ACTION_S)
         self.ship()
+        self._keeper.shutdown()
 
 
 def _began_ns(spool: Spool) -> int | None:
@@ -205,7 +252,7 @@ class Host:
         # No short cut: every node gets its turn.
         busy = [hosted.step() for hosted in self.nodes]
         for hosted in self.nodes:
-            hosted.ship()
+            hosted.keep()
         return any(busy)
 
     def _idle(self) -> None:
@@ -213,7 +260,7 @@ class Host:
         now = time.monotonic()
         for hosted in self.nodes:
             hosted.rest(now)
-            hosted.ship()
+            hosted.keep()
         due = min(hosted.node.source.wait_s() for hosted in self.nodes)
         time.sleep(min(max(due, LEAST_IDLE_S), IDLE_S))
 

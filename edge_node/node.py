@@ -10,7 +10,8 @@ would have yielded.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import NodeConfig
 from edge_node.gather import HopGatherer
 from edge_node.judge import Judge
-from edge_node.packing import ClipPacker
+from edge_node.packing import ClipPacker, Packed
 from edge_node.reflex import Reflex, Trip
 from edge_node.reporting import PathReporter, StatusReporter
 from edge_node.sources.port import Source
@@ -47,6 +48,16 @@ class Counters:
     processed: int = 0
     lost: int = 0
     raw_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit makes durable together."""
+
+    records: list[Record]
+    clips: list[Packed]
+    checkpoint: bytes
+    t_ns: int
 
 
 class Node:
@@ -99,6 +110,7 @@ class Node:
         self._end = 0
         self._rested = 0
         self.commits = 0
+        self._spool_bytes = spool.size_bytes()
         self._t0_ns: int | None = None
         self._last_commit_ns = self._last_heartbeat_ns = 0
         self._resume()
@@ -192,8 +204,22 @@ class Node:
             self._outbox.append(self._heartbeat(self._time_of(self._end)))
             self.commit()
 
-    def step(self) -> bool:
-        """Process one block if there is one; return whether there was."""
+    @property
+    def commit_due(self) -> bool:
+        """Whether enough of the stream has passed since the last commit."""
+        length = _ns(self.config.reporting.commit_s)
+        return self._t0_ns is not None and (
+            self._time_of(self._end) - self._last_commit_ns >= length
+        )
+
+    def step(self, *, commit: bool = True) -> bool:
+        """Process one block if there is one; return whether there was.
+
+        Parameters
+        ----------
+        commit : bool
+            Commit when it is due; else whoever drives the node does, with `keep`.
+        """
         block = self.source.read()
         if block is None:
             return False
@@ -204,7 +230,14 @@ class Node:
         joined = self._gatherer.push(block)
         if joined is not None:
             self._take(joined, started)
+            if commit:
+                self.keep()
         return True
+
+    def keep(self) -> None:
+        """Commit if it is due."""
+        if self.commit_due:
+            self._commit()
 
     def _take(self, block: SampleBlock, started: float) -> None:
         """Process samples up to the end of a window."""
@@ -342,7 +375,7 @@ class Node:
             detail={
                 "latency_us_log20": self._tally.as_dict(),
                 "end_ns": self._time_of(self._end),
-                "spool_bytes": self.spool.size_bytes(),
+                "spool_bytes": self._spool_bytes,
                 "finished": self.source.finished,
             },
         )
@@ -354,8 +387,6 @@ class Node:
         if now_ns - self._last_heartbeat_ns >= _ns(reporting.heartbeat_s):
             self._outbox.append(self._heartbeat(now_ns))
             self._last_heartbeat_ns = now_ns
-        if now_ns - self._last_commit_ns >= _ns(reporting.commit_s):
-            self._commit()
 
     def drain(self) -> None:
         """Process what waits for the end of its hop, because nothing will follow."""
@@ -391,31 +422,50 @@ class Node:
         """Hand over outbox, due rows, packed clips and checkpoint in one transaction."""
         if self._t0_ns is None:
             return
+        with self._gathered(everything=everything, wait=wait) as batch:
+            self.write(batch)
+
+    def hand_over(self) -> Batch:
+        """Return what is to be committed now; the caller must `write` it, before anything else.
+
+        What was handed over is the node's no more: when it cannot be written the process must end,
+        and a restart goes back to the last checkpoint.
+        """
+        with self._gathered(everything=False, wait=False) as batch:
+            return batch
+
+    @contextmanager
+    def _gathered(self, *, everything: bool, wait: bool) -> Iterator[Batch]:
+        """Gather a commit; unless writing it fails, the node then forgets what it holds."""
         now_ns = self._last_commit_ns = self._time_of(self._end)
         # Whoever is learning, or looking at an event, wants to see everything now.
         awaited = not self.bundle_version or any(isinstance(r, Event) for r in self._outbox)
         clips = self._packer.ready(wait=wait)
-        with (
-            self._waiting.taken(now_ns, everything=everything or awaited) as rows,
-            self.spool.transaction() as transaction,
-        ):
+        with self._waiting.taken(now_ns, everything=everything or awaited) as rows:
             blocks = feature_blocks(rows, self._origin(), self._channels, self.bundle_version)
-            for record in [*self._outbox, *blocks]:
-                sequence = transaction.next_sequence(TOPIC_OF[type(record)], LIVE)
-                value = encode(replace(record, origin=replace(record.origin, sequence=sequence)))
-                self._append(transaction, TOPIC_OF[type(record)], value)
-            for packed in clips:
-                if transaction.next_sequence("clips", LIVE) != packed.sequence:
-                    raise VibroError(f"{self.config.node.id}: somebody else writes into its spool")
-                self._append(transaction, "clips", packed.value.result())
-            transaction.checkpoint(self._checkpoint(self._packer.requests(clips)))
+            checkpoint = self._checkpoint(self._packer.requests(clips))
+            yield Batch([*self._outbox, *blocks], clips, checkpoint, now_ns)
         self._packer.kept(clips)
         self._outbox = []
         self.commits += 1
 
-    def _append(self, transaction: Transaction, kind: str, value: bytes) -> None:
+    def write(self, batch: Batch) -> None:
+        """Write a batch into the spool; nothing else of the node may do so meanwhile."""
+        with self.spool.transaction() as transaction:
+            for record in batch.records:
+                sequence = transaction.next_sequence(TOPIC_OF[type(record)], LIVE)
+                value = encode(replace(record, origin=replace(record.origin, sequence=sequence)))
+                self._append(transaction, TOPIC_OF[type(record)], value, batch.t_ns)
+            for packed in batch.clips:
+                if transaction.next_sequence("clips", LIVE) != packed.sequence:
+                    raise VibroError(f"{self.config.node.id}: somebody else writes into its spool")
+                self._append(transaction, "clips", packed.value.result(), batch.t_ns)
+            transaction.checkpoint(batch.checkpoint)
+        self._spool_bytes = self.spool.size_bytes()
+
+    def _append(self, transaction: Transaction, kind: str, value: bytes, t_ns: int) -> None:
         key = self.source.info.channels[0].machine_path
-        transaction.append(kind, key, LIVE, value, self._last_commit_ns)
+        transaction.append(kind, key, LIVE, value, t_ns)
 
 
 def _ns(seconds: float) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from edge_node.config import load
 from edge_node.host import Host, HostedNode, machine_of, status
+from edge_node.spool.sqlite import Transaction
 from tests.edge_node.plants import MACHINE, RATE, SCALE, T0, S, bundle_of, healthy
 from vibro.assets import Register, export
 from vibro.bundle import encode
@@ -94,6 +95,39 @@ def test_from_a_recording_to_the_log(tmp_path):
         k: report[k]
         for k in ("bundle", "bundles_refused", "shipped_records", "shipped_bytes", "reflex")
     }
+
+
+def test_in_real_time_the_disk_is_written_beside_and_holds_the_same(tmp_path):
+    """The keeper's commits come when they come; what is in them does not depend on it."""
+    found = []
+    for name, pace in (("fast", "fast"), ("real", "real")):
+        home = tmp_path / name
+        # The first sample is long past: in real time, too, everything has happened already.
+        path = laid_out(home, f'pace = "{pace}"\nt0_ns = {T0}')
+        host = Host([path], T0)
+        assert host.nodes[0].real is (pace == "real")
+        host.run()
+        assert host.nodes[0].report()["spool_bytes"] == 0
+        beats, clips = in_log(home, "health"), in_log(home, "clips")
+        columns: dict[str, list[float]] = {}
+        for block in in_log(home, "features"):
+            for key, values in block.columns.items():
+                columns.setdefault(f"{block.content} {block.path} {key}", []).extend(values)
+        # How exactly a value is told depends on its neighbours in a block; which there are, not.
+        rows = ("channel", "first_sample", "t0_ns")
+        columns = {k: sorted(v) for k, v in columns.items() if k.endswith(rows)}
+        found.append(([(b.t0_ns, b.seen) for b in beats], [c.id for c in clips], columns))
+    assert repr(found[0]) == repr(found[1])
+
+
+def test_what_the_keeper_cannot_write_ends_the_process(tmp_path, monkeypatch):
+    def full(self, content: bytes) -> None:
+        raise VibroError("spool: database or disk is full")
+
+    host = Host([laid_out(tmp_path, f'pace = "real"\nt0_ns = {T0}')], T0)
+    monkeypatch.setattr(Transaction, "checkpoint", full)
+    with pytest.raises(VibroError, match="disk is full"):
+        host.run()
 
 
 def test_a_host_that_is_told_to_stop_commits_and_ships_first(tmp_path):

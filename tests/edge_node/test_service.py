@@ -44,10 +44,10 @@ def test_a_host_is_ready_before_its_first_sample_and_says_when_it_stops(manager,
     said = []
     step = first.step
 
-    def watched() -> bool:
+    def watched(**how: bool) -> bool:
         if not said:
             said.append(manager.recv(100))
-        return step()
+        return step(**how)
 
     first.step = watched
     host.run()

@@ -160,5 +160,6 @@ def _fresh(plant: Plant, seconds: float, block_s: float, t0_ns: int, **how: Any)
 def _close(host: Host) -> None:
     for hosted in host.nodes:
         hosted.actuator.close(1.0)
+        hosted.settle()
         hosted.node.spool.close()
     gc.unfreeze()
