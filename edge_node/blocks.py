@@ -19,17 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.reporting import Row
+from vibro.errors import BadInputError
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
-from vibro.records import FeatureBlock, Origin
-from vibro.wire import precision
+from vibro.records import LIVE, FeatureBlock, Origin, Record
+from vibro.wire import decode, encode, precision
 
 _NAMES = {"fast": FAST_NAMES, "long": LONG_NAMES}
 STATUS_ROWS = 20
 """Status waits for so many of its intervals: 20 minutes by default."""
 BULK_ROWS = 72
 """Means, maxima and sampled vectors wait for so many sample intervals: 6 hours by default."""
-
-_FACTS = ("content", "path", "channel", "first_sample", "t0_ns", "state")
 
 
 class Waiting:
@@ -44,6 +43,7 @@ class Waiting:
     def __init__(self, status_ns: int, sample_ns: int) -> None:
         self._patience = {True: STATUS_ROWS * status_ns, False: BULK_ROWS * sample_ns}
         self._held: dict[bool, list[Row]] = {True: [], False: []}
+        self._texts: dict[tuple[bool, int, int], list[str]] = {}
         self._prompt_until_ns = 0
 
     def __bool__(self) -> bool:
@@ -68,13 +68,14 @@ class Waiting:
         everything = everything or now_ns < self._prompt_until_ns
         due: list[Row] = []
         for kind, rows in before.items():
-            if rows and (everything or now_ns - rows[0].t0_ns >= self._patience[kind]):
+            oldest_ns = min((r.t0_ns for r in rows), default=now_ns)
+            if rows and (everything or now_ns - oldest_ns >= self._patience[kind]):
                 due += rows
-                self._held[kind] = []
+                self._held[kind], self._texts = [], {}
         try:
             yield due
         except BaseException:
-            self._held, self._prompt_until_ns = before, until
+            self._held, self._prompt_until_ns, self._texts = before, until, {}
             raise
 
     def _remarkable(self) -> bool:
@@ -82,33 +83,60 @@ class Waiting:
         return len({r.state for r in rows}) > 1 or any(_facts(r).get("severity") for r in rows)
 
     def snapshot(self) -> dict[str, Any]:
-        """JSON-able state."""
-        rows = [
-            [*(getattr(r, name) for name in _FACTS), _text(r.values)]
-            for held in self._held.values()
-            for r in held
-        ]
-        return {"rows": rows, "prompt_until_ns": self._prompt_until_ns}
+        """JSON-able state: the blocks that the rows would make, a tenth of their plain size.
+
+        A commit comes every few seconds and a row every few minutes: only the last part of the
+        rows, which has grown, is encoded again.
+        """
+        texts = {}
+        for kind, rows in self._held.items():
+            for at in range(0, len(rows), _PART):
+                part = rows[at : at + _PART]
+                key = (kind, at, len(part))
+                texts[key] = self._texts.get(key) or _texts(part)
+        self._texts = texts
+        blocks = [text for part in texts.values() for text in part]
+        return {"blocks": blocks, "prompt_until_ns": self._prompt_until_ns}
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
         """Continue from a snapshot; a checkpoint of a node that let no row wait has none."""
-        self._held = {True: [], False: []}
-        held = state or {"rows": [], "prompt_until_ns": 0}
+        self._held, self._texts = {True: [], False: []}, {}
+        held = state or {"blocks": [], "prompt_until_ns": 0}
         self._prompt_until_ns = held["prompt_until_ns"]
-        for *facts, text in held["rows"]:
-            self.add([Row(**dict(zip(_FACTS, facts, strict=True)), values=_values(text))])
+        for text in held["blocks"]:
+            self.add(_rows(decode(base64.b64decode(text))))
 
 
-def _text(values: dict[str, float] | NDArray[np.float32]) -> dict[str, float] | str:
-    if isinstance(values, dict):
-        return values
-    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+_PART = 600
+"""Rows of a checkpoint that are encoded together."""
+_NOBODY = Origin("", "", "", LIVE, 0, 0)
 
 
-def _values(text: dict[str, float] | str) -> dict[str, float] | NDArray[np.float32]:
-    if isinstance(text, dict):
-        return text
-    return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
+def _texts(rows: Sequence[Row]) -> list[str]:
+    channels = tuple(str(c) for c in range(1 + max((r.channel for r in rows), default=0)))
+    blocks = feature_blocks(rows, _NOBODY, channels, "")
+    return [base64.b64encode(encode(b)).decode() for b in blocks]
+
+
+def _rows(block: Record) -> list[Row]:
+    """Rows of a block, the inverse of `feature_blocks`."""
+    if not isinstance(block, FeatureBlock):
+        raise BadInputError("the checkpoint's rows are of another kind: start with a new spool")
+    keys = [block.columns[k].tolist() for k in ("channel", "first_sample", "t0_ns", "state")]
+    names = list(block.columns)[len(keys) :]
+    matrix = np.stack([block.columns[n] for n in names], axis=1)
+    return [
+        Row(
+            block.content,
+            block.path,
+            channel,
+            first,
+            t0_ns,
+            block.states[state],
+            matrix[i] if block.path else dict(zip(names, matrix[i].tolist(), strict=True)),
+        )
+        for i, (channel, first, t0_ns, state) in enumerate(zip(*keys, strict=True))
+    ]
 
 
 def feature_blocks(

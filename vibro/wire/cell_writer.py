@@ -128,9 +128,9 @@ def _write_sequence(out: _Out, values: Ints) -> None:
     out.number(factor)
     if factor:
         steps = steps // factor
-        middle = int(np.median(steps))
+        middle = _middle(steps)
         out.number(middle)
-        k = rice.best_parameter(steps - middle)
+        k, _ = rice.best_parameter(steps - middle)
         out.head.append(k)
         out.residuals(steps - middle, k)
 
@@ -158,15 +158,19 @@ class _Telling:
 def _tellings(column: Floats, sizes: list[int]) -> Iterator[_Telling]:
     for grid, numbers in _grids(column):
         parts = np.split(numbers, np.cumsum(sizes)[:-1])
-        middles, firsts = [int(np.median(p)) for p in parts], [int(p[0]) for p in parts]
+        middles, firsts = [_middle(p) for p in parts], [int(p[0]) for p in parts]
         away = np.concatenate([p - m for p, m in zip(parts, middles, strict=True)])
         if not away.any():
             yield _Telling(0, CONSTANT, grid, middles, away)
             return
         steps = np.concatenate([np.diff(p) for p in parts])
         for mode, bases, residuals in ((0, middles, away), (DELTA, firsts, steps)):
-            k = rice.best_parameter(residuals)
-            yield _Telling(rice.size_bits(residuals, k), mode | k, grid, bases, residuals)
+            k, bits = rice.best_parameter(residuals)
+            yield _Telling(bits, mode | k, grid, bases, residuals)
+
+
+def _middle(numbers: Ints) -> int:
+    return int(np.partition(numbers, numbers.size // 2)[numbers.size // 2])
 
 
 def _grids(column: Floats) -> list[tuple[int, Ints]]:
