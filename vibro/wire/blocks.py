@@ -45,7 +45,7 @@ def body(block: FeatureBlock) -> dict[str, Any]:
     """Return a block as a record of its schema."""
     counts = [n for n, c in block.columns.items() if n not in _KEYS and c.dtype.kind in "iu"]
     names = tuple(n for n in block.columns if n not in (*_KEYS, *counts))
-    matrix = np.array([block.columns[n] for n in names], np.float32).reshape(-1, block.rows)
+    matrix = np.array([block.columns[n] for n in names], np.float32).reshape(len(names), block.rows)
     keys = {k: block.columns[k].astype(_KEY_TYPES.get(k, "int64")) for k in (*_KEYS, *counts)}
     close = all(cell_writer.fits(keys[k]) for k in _KEYS)
     told = {k: c for k, c in keys.items() if close and cell_writer.fits(c)}

@@ -68,6 +68,12 @@ def test_names_of_the_known_table_are_not_sent():
     assert tuple(decode(encode(known)).columns)[4:] == FAST_NAMES
 
 
+def test_a_block_without_rows():
+    empty = fixed_sample()
+    empty = dataclasses.replace(empty, columns={k: v[:0] for k, v in empty.columns.items()})
+    assert_same(decode(encode(empty)), empty)
+
+
 def test_a_block_without_values():
     assert_same(decode(encode(block("status", "", "", keys(3)))), block("status", "", "", keys(3)))
 
