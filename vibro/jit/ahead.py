@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def default_folder() -> Path:
 def fingerprint() -> dict[str, str]:
     """What a library must have been made from and for."""
     return {
-        "sources": _sources(),
+        "sources": sources_digest(),
         "python": sys.implementation.cache_tag or platform.python_version(),
         "processor": _processor(),
     }
@@ -96,7 +97,8 @@ def _place(library: Any, entries: list[dict[str, Any]]) -> None:
         kernel.compiled[variant] = function
 
 
-def _sources() -> str:
+@cache
+def sources_digest() -> str:
     """SHA-256 over the kernels' sources."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()

@@ -43,7 +43,10 @@ class Kernel:
         """What numba makes of it; with the JIT disabled the plain function."""
         import numba  # noqa: PLC0415 (a second and 60 MB that an edge node may be spared)
 
-        return numba.njit(**self._options)(self.function)
+        dispatcher = numba.njit(**self._options)(self.function)
+        if self._options.get("cache"):
+            _stamp(dispatcher)
+        return dispatcher
 
     @property
     def _numba_type_(self) -> Any:
@@ -57,6 +60,21 @@ class Kernel:
             if ready is not None:
                 return ready(*args)
         return self.dispatcher(*args)
+
+
+def _stamp(dispatcher: Any) -> None:
+    """Let cached machine code be as old as the sources of all kernels, not of its own file only.
+
+    A kernel carries the pieces that it calls, and numba's cache looks at its own file alone: after
+    an update over a kept cache an old piece would go on working unseen.
+    """
+    from vibro.jit.ahead import sources_digest  # noqa: PLC0415
+
+    # Numba has no public way to say so; with the JIT off there is no cache.
+    cache = getattr(dispatcher, "_cache", None)
+    if cache is not None:
+        file = cache._cache_file  # noqa: SLF001
+        file._source_stamp = (file._source_stamp, sources_digest())  # noqa: SLF001
 
 
 def njit(
