@@ -117,7 +117,7 @@ def test_in_real_time_the_disk_is_written_beside_and_holds_the_same(tmp_path):
         rows = ("channel", "first_sample", "t0_ns")
         columns = {k: sorted(v) for k, v in columns.items() if k.endswith(rows)}
         found.append(([(b.t0_ns, b.seen) for b in beats], [c.id for c in clips], columns))
-    assert repr(found[0]) == repr(found[1])
+    assert found[0] == found[1]
 
 
 def test_what_the_keeper_cannot_write_ends_the_process(tmp_path, monkeypatch):
