@@ -65,6 +65,9 @@ def _model_problem(model: PathModel) -> str:
     width = mean.size
     if mean.shape != (width,) or matrix.shape != (width, model.forest.features - 1):
         return f"geometry of {mean.shape} and {matrix.shape} does not fit its forest"
+    arrays = {"mean": mean, "matrix": matrix}
+    if odd := [name for name, a in arrays.items() if a.dtype != np.float32]:
+        return f"geometry's {odd[0]} is not float32"
     if not (np.isfinite(mean).all() and np.isfinite(matrix).all()):
         return "geometry is not finite"
     if not (_is_tail(model.score_tail) and _is_tail(model.radius_tail)):
@@ -87,7 +90,10 @@ def _channel_problem(model: PathModel, width: int) -> str:
 
 def _is_tail(tail: Tail) -> bool:
     rising = tail.knots.ndim == 1 and tail.knots.size > 1 and (np.diff(tail.knots) >= 0.0).all()
-    return bool(rising and tail.p.shape == tail.knots.shape and 0.0 < tail.scale < np.inf)
+    floats = tail.knots.dtype == tail.p.dtype == np.float64
+    return bool(
+        rising and floats and tail.p.shape == tail.knots.shape and 0.0 < tail.scale < np.inf
+    )
 
 
 def _golden_problem(bundle: Bundle, name: str, features: int) -> str:

@@ -71,9 +71,16 @@ class Scorer:
         values : ndarray of float, shape (channels, features)
         state : str
             Operating state of the machine.
+
+        Raises
+        ------
+        ValueError
+            If the values are not of that shape: the kernel would read beyond them.
         """
         known, center, spread, model = self._baselines(path, state)
-        n = len(self._channels)
+        n, wanted = len(self._channels), (len(self._channels), center.shape[1])
+        if np.shape(values) != wanted:
+            raise ValueError(f"a {path} window of shape {np.shape(values)} is not {wanted}")
         judged = Judged(np.empty(n, np.float32), np.empty(n), np.empty(n))
         _judge(
             # Code compiled ahead of time takes one type and layout, and does not look.

@@ -234,6 +234,8 @@ MISFITS = {
     "other features": spoilt_forest(features=F.features + 1),
     "matrix of another width": altered(geometry=replace(G, matrix=G.matrix[:, :-1])),
     "mean of another width": altered(geometry=replace(G, mean=G.mean[:-1])),
+    "a matrix in float64": altered(geometry=replace(G, matrix=G.matrix.astype(np.float64))),
+    "knots in float32": altered(score_tail=replace(T, knots=T.knots.astype(np.float32))),
     "knots that fall": altered(score_tail=replace(T, knots=T.knots[::-1])),
     "knots of NaN": altered(radius_tail=replace(T, knots=put(T.knots, 1, np.nan))),
     "fewer p than knots": altered(score_tail=replace(T, p=T.p[:-1])),

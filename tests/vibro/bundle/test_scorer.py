@@ -122,3 +122,10 @@ def test_a_bundle_judges_alike_after_its_journey():
     sent = Scorer(decode(encode(BUNDLE)), CHANNELS).judge("long", ROWS[:, :2], "running")
     here = Scorer(BUNDLE, CHANNELS).judge("long", ROWS[:, :2], "running")
     np.testing.assert_array_equal(sent, here)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2), (3, 4), (3,), (3, 3, 1)])
+def test_values_of_another_shape_are_refused(shape):
+    """The kernel tests no bounds: it must never see them."""
+    with pytest.raises(ValueError, match="a fast window of shape"):
+        Scorer(BUNDLE, CHANNELS).judge("fast", np.zeros(shape, np.float32), "running")
