@@ -159,7 +159,7 @@ KEY_COLUMNS = PACKED["keys"]
         ("features_sample", {"rows": -3}, "declares -3 rows"),
         ("features_sample", {"rows": 2**31 - 1}, "declares 2147483647 rows"),
         ("features_sample", {"rows": 0}, "declares 0 rows"),
-        ("features_sample", {"rows": 5}, "channels of unequal length share a key"),
+        ("features_sample", {"rows": 5}, "columns are not of the number declared"),
         ("features_sample", {"cells": b""}, "features: a field is malformed"),
         ("features_sample", {"counts": ["state"]}, "features: two columns have one name"),
         ("features_sample", {"names": ["a", "a"]}, "features: two columns have one name"),
