@@ -122,7 +122,7 @@ def _forest(codes: Floats, trees: int, seed: int) -> IsolationForest:
 
 @dataclass(frozen=True, slots=True)
 class _HeldOut:
-    """Statistics of every row by a model that did not see the third of time it stands in."""
+    """Statistics of every row by a model that did not see the fold of time it stands in."""
 
     score: NDArray[np.float64]
     radius: NDArray[np.float64]
