@@ -82,19 +82,25 @@ def student_tail(t: float, freedom: float) -> float:
     """
     if t != t:
         return math.nan
-    half = 0.5 * _incomplete_beta(0.5 * freedom, 0.5, freedom / (freedom + t * t))
+    whole = freedom + t * t
+    half = 0.5 * _incomplete_beta(0.5 * freedom, 0.5, freedom / whole, t * t / whole)
     return half if t >= 0.0 else 1.0 - half
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    if x <= 0.0 or x >= 1.0:
-        return float(x >= 1.0)
+def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
+    """I_x(a, b); ``rest`` is 1 - x, which near 1 would be lost in x."""
+    if x <= 0.0 or rest <= 0.0:
+        return float(rest <= 0.0)
     front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+        math.lgamma(a + b)
+        - math.lgamma(a)
+        - math.lgamma(b)
+        + a * (math.log(x) if x < 0.5 else math.log1p(-rest))
+        + b * math.log(rest)
     )
     if x < (a + 1.0) / (a + b + 2.0):
         return front * _fraction(a, b, x) / a
-    return 1.0 - front * _fraction(b, a, 1.0 - x) / b
+    return 1.0 - front * _fraction(b, a, rest) / b
 
 
 def _fraction(a: float, b: float, x: float) -> float:
