@@ -2,7 +2,8 @@
 
 A fault is often detected before its lines can be told from the noise, so the first clip of an
 event may show nothing that an analyst could name. While an event stays open another clip follows
-after the least spacing, then after four times that, and so on: the fault grows, the traffic not.
+after the spacing, then after four times that, and so on: the fault grows, the traffic not. An event
+that has grown is news: its clip may follow after a quarter of the spacing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from vibro.records import Event
 
 DAY_NS = 86_400 * 10**9
 STRETCH = 4
+NEWS = 4
+"""A grown event waits this many times less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class CaptureRules:
     Parameters
     ----------
     spacing_ns : int
-        Least time between two clips.
+        Least time between two clips, but for an event that has grown.
     per_day : int
         Most clips within a day.
     """
@@ -50,12 +53,13 @@ class CaptureRules:
             return None
         if event.severity < Severity.WATCH:
             return None
+        spacing_ns = self._spacing_ns // (NEWS if thing in self._open else 1)
         if event.sensor_fault is None:
             self._open[thing] = event.id.revision
         else:
             # What a broken sensor says next is as worthless as what it says now.
             self._open.pop(thing, None)
-        if not self._may(now_ns):
+        if not self._may(now_ns, spacing_ns):
             return None
         self._take(now_ns, self._spacing_ns)
         return Due(thing, event.id.revision)
@@ -64,15 +68,15 @@ class CaptureRules:
         """Return the clip that an event calls for because it has stayed."""
         if not self._open or not self._taken or now_ns - self._taken[-1] < self._wait_ns:
             return None
-        if not self._may(now_ns):
+        if not self._may(now_ns, self._spacing_ns):
             return None
         self._take(now_ns, STRETCH * self._wait_ns)
         thing = next(iter(self._open))
         return Due(thing, self._open[thing])
 
-    def _may(self, now_ns: int) -> bool:
+    def _may(self, now_ns: int, spacing_ns: int) -> bool:
         self._taken = [t for t in self._taken if now_ns - t < DAY_NS]
-        spaced = not self._taken or now_ns - self._taken[-1] >= self._spacing_ns
+        spaced = not self._taken or now_ns - self._taken[-1] >= spacing_ns
         return spaced and len(self._taken) < self._per_day
 
     def _take(self, now_ns: int, wait_ns: int) -> None:

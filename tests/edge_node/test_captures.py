@@ -50,10 +50,18 @@ def test_an_event_that_stays_is_captured_again_ever_more_rarely():
 def test_growth_is_captured_at_once_and_starts_the_waiting_anew():
     rules = CaptureRules(60 * S, 24)
     rules.event(event(10, 10))
-    assert stay(rules, 11, 100) == [70]
-    assert rules.event(event(10, 110, 1)) is None  # nearer than the least spacing
-    assert rules.event(event(10, 140, 2)).revision == 2
-    assert stay(rules, 141, 300) == [200]
+    assert rules.event(event(10, 24, 1)) is None  # nearer than a quarter of the spacing
+    assert rules.event(event(10, 25, 2)).revision == 2
+    assert stay(rules, 26, 200) == [85]
+    assert rules.event(event(10, 110, 3)).revision == 3
+    assert stay(rules, 111, 300) == [170]
+
+
+def test_another_event_is_no_growth_and_keeps_the_whole_spacing():
+    rules = CaptureRules(60 * S, 24)
+    rules.event(event(10, 10))
+    assert rules.event(event(12, 40)) is None
+    assert rules.event(event(12, 41, 1)).event == event(12, 41).id.thing  # now it has grown
 
 
 def test_nothing_follows_once_all_events_are_over_or_where_the_sensor_is_at_fault():
@@ -82,7 +90,7 @@ def test_only_what_is_worth_watching_is_captured(severity):
     per_day=st.integers(0, 5),
 )
 def test_clips_keep_their_spacing_and_their_number_whatever_happens(steps, spacing_s, per_day):
-    rules, now, taken = CaptureRules(spacing_s * S, per_day), 0, []
+    rules, now, taken, grown = CaptureRules(spacing_s * S, per_day), 0, [], set()
     for i, (gap, what) in enumerate(steps):
         now += gap
         if i % 3 == 2:
@@ -95,5 +103,6 @@ def test_clips_keep_their_spacing_and_their_number_whatever_happens(steps, spaci
             "stay": lambda: rules.later(now * S),  # noqa: B023
         }[what]()
         taken += [now * S] if due else []
-    assert all(b - a >= spacing_s * S for a, b in pairwise(taken))
+        grown |= {now * S} if what == "grow" else set()
+    assert all(b - a >= spacing_s * S // (4 if b in grown else 1) for a, b in pairwise(taken))
     assert all(sum(t <= u < t + DAY_NS for u in taken) <= per_day for t in taken)
