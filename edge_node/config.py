@@ -6,20 +6,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_node.options import option, read_section, sample_section
 from vibro.errors import BadInputError
-from vibro.records import SLUG
-
-
-def option(default: Any, unit: str, doc: str, *, low: float | None = None) -> Any:
-    """Declare an option: its default, unit, one sentence, and the least value that makes sense."""
-    meta = {"unit": unit, "doc": doc, "low": low}
-    if default is MISSING:
-        return field(metadata=meta)
-    return field(default=default, metadata=meta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +27,16 @@ class NodeSection:
 class SourceSection:
     """Where samples come from."""
 
-    kind: str = option("replay", "word", "Source: replay or simulator.")
+    kind: str = option(
+        "replay", "word", "Source: replay or simulator.", words=("replay", "simulator")
+    )
     files: tuple[str, ...] = option((), "paths", "Recordings to replay, one after the other.")
-    pace: str = option("real", "word", "Pace: real (as in the plant), fast, or clock (a file).")
+    pace: str = option(
+        "real",
+        "word",
+        "Pace: real (as in the plant), fast, or clock (a file).",
+        words=("real", "fast", "clock"),
+    )
     clock: str = option("", "path", "Plant clock file for pace = 'clock'.")
     t0_ns: int = option(0, "ns UTC", "Time of the first sample; 0 = when the node first starts.")
     block_s: float = option(1.0, "s", "Length of the blocks handed on.", low=0.02)
@@ -82,7 +81,9 @@ class SpoolSection:
 class ShipSection:
     """Where records go."""
 
-    transport: str = option("embedded", "word", "Transport: embedded (a log folder).")
+    transport: str = option(
+        "embedded", "word", "Transport: embedded (a log folder).", words=("embedded",)
+    )
     log: str = option("../../log", "path", "Folder of the embedded log.")
     bundles: str = option("../../bundles", "path", "Folder that model notices point into.")
 
@@ -99,7 +100,12 @@ class ReflexSection:
         (), "m/s2/s", "Limit of the rise of the RMS from block to block, likewise.", low=0
     )
     hold_s: float = option(10.0, "s", "Time after a trip for which its channel is silent.", low=0)
-    action: str = option("dry-run", "word", "Action: dry-run (a line in the log) or program.")
+    action: str = option(
+        "dry-run",
+        "word",
+        "Action: dry-run (a line in the log) or program.",
+        words=("dry-run", "program"),
+    )
     program: tuple[str, ...] = option((), "texts", "Program to run, with its arguments.")
     timeout_s: float = option(5.0, "s", "Time after which the program is killed.", low=0.1)
 
@@ -129,12 +135,6 @@ _SECTIONS: dict[str, type] = {
     "spool": SpoolSection,
     "ship": ShipSection,
     "reflex": ReflexSection,
-}
-_WORDS = {
-    ("source", "kind"): ("replay", "simulator"),
-    ("source", "pace"): ("real", "fast", "clock"),
-    ("ship", "transport"): ("embedded",),
-    ("reflex", "action"): ("dry-run", "program"),
 }
 
 
@@ -167,7 +167,7 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if not isinstance(given, dict):
             mistakes.append(f"[{name}] is not a table: write a line [{name}]")
             continue
-        values = _section(name, kind, given, mistakes)
+        values = read_section(name, kind, given, mistakes)
         if values is not None:
             sections[name] = kind(**values)
     mistakes += [
@@ -179,83 +179,10 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return sections, mistakes
 
 
-def _section(
-    name: str, kind: type, given: dict[str, Any], mistakes: list[str]
-) -> dict[str, Any] | None:
-    known = {f.name: f for f in fields(kind)}
-    before = len(mistakes)
-    mistakes += [
-        f"{name}.{key} is not known: known are {', '.join(known)}"
-        for key in sorted(set(given) - set(known))
-    ]
-    values: dict[str, Any] = {}
-    for key, spec in known.items():
-        if key in given:
-            values[key] = _value(name, spec, given[key], mistakes)
-        elif spec.default is MISSING:
-            mistakes.append(f"{name}.{key} is missing: {spec.metadata['doc']}")
-    return values if len(mistakes) == before else None
-
-
-def _value(section: str, spec: Field[Any], value: Any, mistakes: list[str]) -> Any:
-    key = f"{section}.{spec.name}"
-    kind = str(spec.type)
-    if kind.startswith("tuple"):
-        return _list(key, spec, value, mistakes)
-    if kind == "str":
-        _check_word(section, spec, value, mistakes)
-    else:
-        _check_number(key, spec, value, mistakes)
-    return float(value) if kind == "float" and isinstance(value, int) else value
-
-
-def _list(key: str, spec: Field[Any], value: Any, mistakes: list[str]) -> tuple[Any, ...]:
-    texts = "str" in str(spec.type)
-    if not isinstance(value, list) or (texts and not all(isinstance(v, str) for v in value)):
-        mistakes.append(f"{key} = {value!r} is not a list of {'texts' if texts else 'numbers'}")
-        return ()
-    if not texts:
-        for i, item in enumerate(value):
-            _check_number(f"{key}[{i}]", spec, item, mistakes)
-    return tuple(value)
-
-
-def _check_number(key: str, spec: Field[Any], value: Any, mistakes: list[str]) -> None:
-    whole = str(spec.type) == "int"
-    if isinstance(value, bool) or not isinstance(value, (int,) if whole else (int, float)):
-        mistakes.append(f"{key} = {value!r} is not a number ({spec.metadata['unit']})")
-    elif (low := spec.metadata["low"]) is not None and not low <= value < float("inf"):
-        mistakes.append(
-            f"{key} = {value!r} is too small: at least {low:g} {spec.metadata['unit']}".rstrip()
-        )
-
-
-def _check_word(section: str, spec: Field[Any], value: Any, mistakes: list[str]) -> None:
-    key = f"{section}.{spec.name}"
-    words = _WORDS.get((section, spec.name))
-    if not isinstance(value, str):
-        mistakes.append(f"{key} = {value!r} is not a text")
-    elif words and value not in words:
-        mistakes.append(f"{key} = '{value}' is not one of {', '.join(words)}")
-    elif spec.metadata["unit"] == "slug" and not SLUG.match(value):
-        mistakes.append(f"{key} = '{value}' is not a slug (1 to 63 of a-z, 0-9 and '-')")
-
-
 def sample_config() -> str:
     """Return a commented TOML file with every option at its default."""
     lines = ["# Asset register that describes the machine, its points, bearings and limits."]
     lines += ['register = "../../assets.csv"', ""]
     for name, kind in _SECTIONS.items():
-        lines += [f"# {(kind.__doc__ or '').strip()}", f"[{name}]"]
-        for spec in fields(kind):
-            unit = f" [{spec.metadata['unit']}]" if spec.metadata["unit"] else ""
-            default = "my-" + spec.name if spec.default is MISSING else spec.default
-            lines += [f"# {spec.metadata['doc']}{unit}", f"{spec.name} = {_toml(default)}"]
-        lines.append("")
+        lines += [*sample_section(name, kind), ""]
     return "\n".join(lines)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,213 +1,21 @@
-"""A process that runs nodes: reads their configuration, drives them, ships, and swaps bundles."""
+"""A process that runs nodes: drives them turn by turn, looks for new bundles, and ends in order."""
 
 from __future__ import annotations
 
 import gc
-import json
-import random
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from edge_node.config import NodeConfig, load
+from edge_node.config import load
+from edge_node.hosted import HostedNode, Opener
 from edge_node.kernels import warm_up
-from edge_node.models import BundleSlot, Notice
-from edge_node.node import Batch, Node
-from edge_node.reflex import Action, Actuator, action_of
+from edge_node.reflex import Action
 from edge_node.service import notify
-from edge_node.ship import Shipper
 from edge_node.sources import open_source
-from edge_node.sources.port import Source
-from edge_node.spool import Spool
-from vibro.assets import Machine, parse_register, register_text
-from vibro.errors import BadInputError, VibroError
-from vibro.log import EmbeddedLog
-from vibro.records import topic
 
 IDLE_S, LEAST_IDLE_S = 0.02, 2e-4
 MODELS_EVERY_S = 0.5
-SHIP_AGAIN_S = 0.1
-ACTION_S = 1.0
-"""Time for queued actions when the process ends."""
-QUIET_S = 1.0
-"""A stream in real time that says nothing for so long, beside two blocks, has come to rest."""
-
-Opener = Callable[[NodeConfig, Machine, int], Source]
-"""Opens the source of a node; the time dates a stream that has no date."""
-
-
-class HostedNode:
-    """A node with what surrounds it: spool, shipper and bundle slot."""
-
-    def __init__(
-        self,
-        config: NodeConfig,
-        now_ns: int,
-        opener: Opener = open_source,
-        action: Action | None = None,
-    ) -> None:
-        self.config = config
-        self.machine = machine_of(config)
-        self._log = EmbeddedLog(config.path(config.ship.log))
-        spool = Spool(
-            config.folder / "spool.db",
-            round(config.spool.max_mb * 1e6),
-            round(config.spool.max_age_days * 86_400e9),
-        )
-        self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
-        source = opener(config, self.machine, _began_ns(spool) or now_ns)
-        self._keeper = ThreadPoolExecutor(1, "keeper")
-        self._keeping: Future[None] | None = None
-        self._ship_at = 0.0
-        self.actuator = Actuator(action or action_of(config.reflex))
-        self.node = Node(
-            config,
-            self.machine,
-            source,
-            spool,
-            self._slot.accepted(),
-            time.perf_counter,
-            self.actuator,
-        )
-        self.shipper = Shipper(
-            spool,
-            # The keeper's own: the node's reads the notices of models meanwhile.
-            EmbeddedLog(config.path(config.ship.log)),
-            config.node.site,
-            config.node.id,
-            random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
-        )
-        self._notices_read = 0
-        self._closed = False
-        self._shipped = -1
-        self._stepped_at = 0.0
-        self.real = config.source.pace == "real"
-        self._quiet_s = 2.0 * config.source.block_s + QUIET_S if self.real else 0.0
-
-    def poll_models(self) -> None:
-        """Take over a newly announced bundle of this machine's class, if it proves good."""
-        name = topic(self.config.node.site, "models")
-        for stored in self._log.read(name, self._notices_read, 100):
-            self._notices_read = stored.offset
-            if stored.key != self.machine.machine_class:
-                continue
-            try:
-                notice = Notice.parse(self.config.node.site, stored.key, stored.value)
-            except BadInputError as error:
-                # Whoever can write to the topic must not be able to stop the node.
-                self._slot.refused.append(str(error))
-                continue
-            if notice.version == self.node.bundle_version:
-                continue
-            bundle = self._slot.offer(notice, self.config.path(self.config.ship.bundles))
-            if bundle is not None:
-                self.settle()
-                self.node.use(bundle)
-
-    def step(self) -> bool:
-        """Process one block; when there is none, close or commit and ship.
-
-        In real time it is the keeper that commits: no decision waits for the disk.
-        """
-        if self.node.step(commit=not self.real):
-            self._stepped_at = time.monotonic()
-            return True
-        if self.node.source.finished and not self._closed:
-            self.settle()
-            self.node.finish()
-            self._closed = True
-            self.shipper.drain(time.monotonic())
-            return True
-        return False
-
-    def rest(self, now_s: float) -> None:
-        """Commit and say so when the source has been quiet; between two blocks it only pauses."""
-        if now_s - self._stepped_at >= self._quiet_s:
-            self.settle()
-            self.node.rest()
-
-    @property
-    def done(self) -> bool:
-        """Whether the source has ended and everything is shipped."""
-        if not self._closed:
-            return False
-        self.settle()
-        return not self.shipper.pending
-
-    def report(self) -> dict[str, Any]:
-        """What the node did, for `vibro edge run --json`."""
-        return {
-            **status(self.config),
-            "bundle": self.node.bundle_version,
-            "bundles_refused": self._slot.refused,
-            "shipped_records": self.shipper.records,
-            "shipped_bytes": self.shipper.bytes_by_kind,
-            "reflex": {"trips": self.actuator.trips, "dropped": self.actuator.dropped},
-        }
-
-    def ship(self) -> None:
-        """Ship what the spool holds, if anything came in or is still to be tried again."""
-        self.settle()
-        self._ship()
-
-    def _ship(self) -> None:
-        commits = self.node.commits
-        if self._shipped == commits:
-            return
-        self.shipper.drain(time.monotonic())
-        if not self.shipper.last_error:
-            self._shipped = commits
-
-    def keep(self) -> None:
-        """Commit what is due and ship it: in real time on a thread of its own, else at once."""
-        if not self.real:
-            self._ship()
-            return
-        if self._keeping is not None and not self._keeping.done():
-            return
-        self.settle()
-        now = time.monotonic()
-        if self.node.commit_due:
-            self._keeping = self._keeper.submit(self._write, self.node.hand_over())
-        elif self._shipped != self.node.commits and now >= self._ship_at:
-            self._ship_at = now + SHIP_AGAIN_S
-            self._keeping = self._keeper.submit(self._ship)
-
-    def _write(self, batch: Batch) -> None:
-        self.node.write(batch)
-        self._ship()
-
-    def settle(self) -> None:
-        """Wait for the keeper; what it could not do is raised here."""
-        keeping, self._keeping = self._keeping, None
-        if keeping is not None:
-            keeping.result()
-
-    def drain(self) -> None:
-        """Commit and ship before the process ends."""
-        self.settle()
-        self.node.drain()
-        self.node.commit(wait=True)
-        self.actuator.close(ACTION_S)
-        self.ship()
-        self._keeper.shutdown()
-
-
-def _began_ns(spool: Spool) -> int | None:
-    """When the stream began that the spool's checkpoint continues."""
-    held = spool.checkpoint()
-    began: int | None = json.loads(held)["t0_ns"] if held else None
-    return began
-
-
-def machine_of(config: NodeConfig) -> Machine:
-    """Asset record of the node's machine, from the register its configuration names."""
-    path = config.path(config.register)
-    return parse_register(register_text(path), str(path)).machine(
-        f"{config.node.site}/{config.node.machine}"
-    )
 
 
 class Host:
@@ -263,24 +71,3 @@ class Host:
             hosted.keep()
         due = min(hosted.node.source.wait_s() for hosted in self.nodes)
         time.sleep(min(max(due, LEAST_IDLE_S), IDLE_S))
-
-
-def status(config: NodeConfig) -> dict[str, Any]:
-    """What a node's files say of it, without disturbing it."""
-    spool_file = config.folder / "spool.db"
-    if not spool_file.exists():
-        raise VibroError(f"node {config.node.id} has never run: {spool_file} does not exist")
-    spool = Spool(spool_file, 2**62, 2**62)
-    held = spool.checkpoint()
-    state = json.loads(held) if held else {}
-    result = {
-        "node": config.node.id,
-        "machine": f"{config.node.site}/{config.node.machine}",
-        "samples": {k: state.get("counters", {}).get(k, 0) for k in ("seen", "processed", "lost")},
-        "state": state.get("judge", {}).get("state"),
-        "spool_bytes": spool.size_bytes(),
-        "produced": {f"{k}/{lane}": n for (k, lane), n in spool.produced().items()},
-        "given_up": {k: {"records": n, "bytes": b} for k, (n, b) in spool.given_up().items()},
-    }
-    spool.close()
-    return result

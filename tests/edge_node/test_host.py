@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edge_node.config import load
-from edge_node.host import Host, HostedNode, machine_of, status
+from edge_node.host import Host
+from edge_node.hosted import HostedNode, machine_of, status
 from edge_node.spool.sqlite import Transaction
 from tests.edge_node.plants import MACHINE, RATE, SCALE, T0, S, bundle_of, healthy
 from vibro.assets import Register, export

@@ -133,7 +133,7 @@ def compile_(rates: tuple[float, ...], as_json: bool) -> None:
 def status(configs: tuple[Path, ...], as_json: bool) -> None:
     """Show what nodes have done and what waits in their spools."""
     from edge_node.config import load  # noqa: PLC0415
-    from edge_node.host import status as status_of  # noqa: PLC0415
+    from edge_node.hosted import status as status_of  # noqa: PLC0415
 
     found = [status_of(load(path)) for path in configs]
     if as_json:

@@ -226,7 +226,7 @@ def test_sigterm_ends_a_run_cleanly_with_its_report(tmp_path):
     edited(node, f"t0_ns = {1_700_000_000 * 10**9}", "t0_ns = 0")
     code = (
         "import os, signal, threading\n"
-        "from edge_node.host import HostedNode\n"
+        "from edge_node.hosted import HostedNode\n"
         "step = HostedNode.step\n"
         "def stepped(self):\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.host import Host, HostedNode
+from edge_node.host import Host
+from edge_node.hosted import HostedNode
 from edge_node.kernels import use_library
 from edge_node.reflex import Trip
 from vibro.cli.bench import edge_start
