@@ -25,11 +25,14 @@ class Frames:
         Frames that the device knows to have dropped just before these.
     rpm : float
         Speed of the reference shaft; NaN when it is not measured here.
+    anew : bool
+        The device began anew by itself and cannot tell what was lost: a new stream epoch begins.
     """
 
     counts: NDArray[Any]
     lost: int = 0
     rpm: float = float("nan")
+    anew: bool = False
 
 
 class Device(Protocol):

@@ -11,7 +11,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vibro.errors import BadInputError
 from vibro.records import SampleBlock, StreamInfo
@@ -19,8 +19,30 @@ from vibro.records import SampleBlock, StreamInfo
 FOREVER_NS = 2**63 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples of every channel that were taken, or should have been, and never came.
+
+    Attributes
+    ----------
+    first_sample : int
+        Index of the first one. A gap before the first sample of an epoch ends at index 0.
+    samples : int
+        How many a channel; 0 where nothing was lost and only the time of day has jumped.
+    t0_ns : int
+        UTC time of the first one.
+    reason : str
+        One line.
+    """
+
+    first_sample: int
+    samples: int
+    t0_ns: int
+    reason: str
+
+
 class Source(Protocol):
-    """A stream of sample blocks of all channels of one machine."""
+    """One stream epoch of samples of all channels of one machine."""
 
     @property
     def info(self) -> StreamInfo:
@@ -28,7 +50,11 @@ class Source(Protocol):
 
     @property
     def finished(self) -> bool:
-        """Whether no further sample will ever come."""
+        """Whether no further sample of this epoch will ever come."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether the stream may go on in another epoch when this one is over."""
 
     @property
     def next_sample(self) -> int:
@@ -40,11 +66,17 @@ class Source(Protocol):
         Live sources cannot; they start a new stream epoch instead.
         """
 
-    def read(self) -> SampleBlock | None:
-        """Return the next block, or None when none is there yet or ever will be."""
+    def read(self) -> SampleBlock | Gap | None:
+        """Return what comes next in the stream, or None when nothing is there yet or ever will be.
+
+        The index of a block counts the samples of the gaps before it.
+        """
 
     def wait_s(self) -> float:
         """Return the seconds until a next block may be there; a guess, infinite without one."""
+
+    def facts(self) -> dict[str, Any]:
+        """Small JSON-able facts for the node's heartbeat."""
 
 
 class Pace(Protocol):
@@ -134,6 +166,11 @@ class Seekable:
         """Whether every sample was read."""
         return self._next >= self._total
 
+    @property
+    def continues(self) -> bool:
+        """A recording is one epoch."""
+        return False
+
     def seek(self, first_sample: int) -> None:
         """Continue from a sample index."""
         self._next = min(max(first_sample, 0), self._total)
@@ -157,6 +194,10 @@ class Seekable:
         if n <= 0:
             return math.inf
         return max(0.0, (self.time_of(self._next + n) - self._pace.until_ns()) * 1e-9)
+
+    def facts(self) -> dict[str, Any]:
+        """A recording has nothing to tell."""
+        return {}
 
     def _render(self, first: int, n: int) -> SampleBlock:
         raise NotImplementedError
