@@ -11,7 +11,8 @@ from typing import Any
 
 from edge_node.config import NodeConfig
 from edge_node.models import BundleSlot, Notice
-from edge_node.node import Batch, Node
+from edge_node.node import Node
+from edge_node.outbox import Batch
 from edge_node.reflex import Action, Actuator, action_of
 from edge_node.ship import Shipper
 from edge_node.sources import open_source

@@ -63,7 +63,7 @@ def assert_same_records(found, expected) -> None:
 def test_the_whole_story_is_worth_repeating(uninterrupted):
     """What the kills below must not touch: events of both channels, clips, every kind of row."""
     assert len([r for r in uninterrupted if isinstance(r, Event)]) > 5
-    assert len([r for r in uninterrupted if isinstance(r, Clip)]) == 5
+    assert len([r for r in uninterrupted if isinstance(r, Clip)]) == 6
     assert {r.content for r in uninterrupted if hasattr(r, "columns")} == {
         "status",
         "mean",
@@ -176,10 +176,10 @@ def test_a_bundle_taken_over_just_before_the_kill_keeps_its_reference(tmp_path):
     for _ in range(12):
         node.step()
     node.use(trained())
-    wanted = [d.reference_mm_s for d in node._judge._deciders]
+    wanted = [d.reference_mm_s for d in node._pipeline.judge._deciders]
     kill(node)
     again = start(tmp_path)
-    assert [d.reference_mm_s for d in again._judge._deciders] == wanted
+    assert [d.reference_mm_s for d in again._pipeline.judge._deciders] == wanted
     assert np.isfinite(wanted).all()
     kill(again)
 
@@ -211,4 +211,4 @@ def test_an_untouched_node_leaves_no_checkpoint(tmp_path):
     assert spool_of(tmp_path).checkpoint() is None
     assert records(node.spool) == []
     assert node.finished
-    assert node._time_of(S) > 0
+    assert node._timeline.time_of(S) > 0

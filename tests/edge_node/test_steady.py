@@ -34,7 +34,7 @@ def test_means_and_maxima_are_those_of_the_intervals_windows(tmp_path, path):
     counts = healthy(23.0, seed=3)
     node = node_of(tmp_path, ArraySource(counts))
     run(node)
-    batch = MachineFeatures(float(RATE), node._judge.setups).push(
+    batch = MachineFeatures(float(RATE), node._pipeline.judge.setups).push(
         counts.astype(np.float32) * np.float32(SCALE), 1480.0
     )
     firsts, rows = getattr(batch, f"{path}_first"), getattr(batch, path)
@@ -58,7 +58,7 @@ def test_sampled_vectors_are_windows_at_full_precision_one_an_interval(tmp_path,
     counts = healthy(20.0, seed=4)
     node = node_of(tmp_path, ArraySource(counts), sample_s=4.0)
     run(node)
-    batch = MachineFeatures(float(RATE), node._judge.setups).push(
+    batch = MachineFeatures(float(RATE), node._pipeline.judge.setups).push(
         counts.astype(np.float32) * np.float32(SCALE), 1480.0
     )
     firsts = getattr(batch, f"{path}_first").tolist()

@@ -140,7 +140,7 @@ def _turn_for(host: Host, seconds: float) -> None:
 
 def _watch(hosted: HostedNode, delays: list[int]) -> None:
     """Note at every fast decision how long ago, by the wall clock, its last sample happened."""
-    judge = hosted.node._judge  # noqa: SLF001
+    judge = hosted.node._pipeline.judge  # noqa: SLF001
     inner = judge.window
 
     def window(path: str, first: int, t0_ns: int, end_ns: int, values: Any, rpm: float) -> Any:

@@ -1,0 +1,130 @@
+"""The clips of one machine: asked for, cut out of a short memory, and packed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from edge_node.captures import CaptureRules, Due
+from edge_node.clips import ClipCutter, Cut, Request
+from edge_node.config import ReportingSection
+from edge_node.packing import ClipPacker, Packed
+from edge_node.timeline import Timeline
+from vibro.records import Clip, Event, Origin, RecordId, SampleBlock, StreamInfo
+
+
+class ClipDesk:
+    """Takes orders for clips and hands them on packed.
+
+    Parameters
+    ----------
+    reporting : ReportingSection
+        Lengths, spacing and number of clips.
+    info : StreamInfo
+    origin : Origin
+        Of the node's records.
+    timeline : Timeline
+    """
+
+    def __init__(
+        self, reporting: ReportingSection, info: StreamInfo, origin: Origin, timeline: Timeline
+    ) -> None:
+        self._reporting, self._info, self._origin = reporting, info, origin
+        self._timeline = timeline
+        self._rules = CaptureRules(round(reporting.clip_spacing_s * 1e9), reporting.clips_per_day)
+        self.memory_samples = timeline.samples(reporting.clip_s + reporting.clip_lead_s)
+        self._cutter = ClipCutter(self.memory_samples, info.rate_hz)
+        self._packer = ClipPacker(0)
+
+    def number_from(self, produced: int) -> None:
+        """Number the clips to come after those that the spool has numbered."""
+        self._packer = ClipPacker(produced)
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Ask for the clips that are due at fixed times of the stream."""
+        reporting, samples = self._reporting, self._timeline.samples
+        due = {samples(reporting.commissioning_clip_s): "commissioning"}
+        for at in reporting.capture_at_s:
+            # A clip is known by its first sample: no instant is cut twice.
+            due.setdefault(samples(at), "capture")
+        for first, reason in due.items():
+            self._cutter.request(Request(reason, "", first, samples(reporting.clip_s)))
+
+    def event(self, event: Event) -> None:
+        """Ask for the clip that an event's revision calls for, if any."""
+        self._ask(self._rules.event(event), event.t_decided_ns)
+
+    def later(self, now_ns: int) -> None:
+        """Ask for the clip that an event calls for because it has stayed, if any."""
+        self._ask(self._rules.later(now_ns), now_ns)
+
+    def _ask(self, due: Due | None, now_ns: int) -> None:
+        if due is None:
+            return
+        lead = self._timeline.samples(self._reporting.clip_lead_s)
+        first = max(0, self._timeline.sample_at(now_ns) - lead)
+        n = self._timeline.samples(self._reporting.clip_s)
+        self._cutter.request(Request("event", due.event, first, n, due.revision))
+
+    # -- cutting and packing -------------------------------------------------------------------
+
+    def push(self, block: SampleBlock, state: str) -> None:
+        """Remember a block, and pack every clip that it completes; ``state`` is the machine's."""
+        for cut in self._cutter.push(block):
+            self._pack(cut, state)
+
+    def finish(self, state: str) -> None:
+        """Pack what is still waiting for samples with as much as there is: the stream ends."""
+        for cut in self._cutter.finish():
+            self._pack(cut, state)
+
+    def _pack(self, cut: Cut, state: str) -> None:
+        info = self._info
+        request = replace(cut.request, state=cut.request.state or state)
+        source = info.channels[0].machine_path
+        clip = Clip(
+            id=RecordId("clip", source, info.stream_epoch, request.first_sample),
+            origin=self._origin,
+            reason=request.reason,
+            event=request.event,
+            t0_ns=cut.t0_ns,
+            rate_hz=info.rate_hz,
+            rpm=cut.rpm,
+            state=request.state,
+            channels=tuple(c.channel for c in info.channels),
+            scale=info.scale,
+            samples=cut.counts,
+        )
+        self._packer.add(request, clip)
+
+    def ready(self, *, wait: bool) -> list[Packed]:
+        """Return the clips that can go into the spool now."""
+        return self._packer.ready(wait=wait)
+
+    def kept(self, clips: Sequence[Packed]) -> None:
+        """Forget clips that are in the spool."""
+        self._packer.kept(clips)
+
+    # -- checkpoint ----------------------------------------------------------------------------
+
+    @property
+    def first_wanted(self) -> int | None:
+        """Earliest sample that an open request wants, None without one."""
+        return min((r.first_sample for r in self._cutter.requests), default=None)
+
+    def snapshot(self, kept: Sequence[Packed]) -> dict[str, Any]:
+        """JSON-able state; of the packed clips only ``kept`` reach the spool."""
+        # The others are asked for again.
+        unpacked = self._packer.requests(kept)
+        return {
+            "requests": [*map(asdict, unpacked), *self._cutter.snapshot()],
+            "captures": self._rules.snapshot(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a snapshot."""
+        self._cutter.restore(state["requests"])
+        self._rules.restore(state["captures"])

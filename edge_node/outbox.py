@@ -1,0 +1,119 @@
+"""What was found and is not yet in the spool: records, rows that wait, clips that are packed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from edge_node.blocks import Waiting, feature_blocks
+from edge_node.clip_desk import ClipDesk
+from edge_node.packing import Packed
+from edge_node.reporting import Row
+from edge_node.spool import Spool
+from edge_node.spool.sqlite import Transaction
+from vibro.errors import VibroError
+from vibro.records import LIVE, TOPIC_OF, Event, Origin, Record
+from vibro.wire import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit makes durable together."""
+
+    records: list[Record]
+    clips: list[Packed]
+    checkpoint: bytes
+    t_ns: int
+
+
+class Outbox:
+    """Gathers what one commit makes durable, and writes it in one transaction.
+
+    Parameters
+    ----------
+    spool : Spool
+    origin : Origin
+        Of the node's records.
+    channels : tuple of str
+    waiting : Waiting
+        Rows that wait for more of their kind.
+    desk : ClipDesk
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        origin: Origin,
+        channels: tuple[str, ...],
+        waiting: Waiting,
+        desk: ClipDesk,
+    ) -> None:
+        self._spool, self._origin, self._channels = spool, origin, channels
+        self.waiting, self._desk = waiting, desk
+        self._records: list[Record] = []
+        self.commits = 0
+        self.spool_bytes = spool.size_bytes()
+
+    def __bool__(self) -> bool:
+        return bool(self._records)
+
+    def add(self, record: Record) -> None:
+        """Put a record in; the spool will number it."""
+        self._records.append(record)
+
+    def rows(self, rows: Sequence[Row]) -> None:
+        """Let finished rows wait for more of their kind."""
+        self.waiting.add(rows)
+
+    @contextmanager
+    def gathered(
+        self,
+        now_ns: int,
+        bundle: str,
+        checkpoint: Callable[[Sequence[Packed]], bytes],
+        *,
+        everything: bool,
+        wait: bool,
+    ) -> Iterator[Batch]:
+        """Gather a commit; unless writing it fails, the outbox then forgets what it holds.
+
+        Parameters
+        ----------
+        now_ns : int
+            Stream time.
+        bundle : str
+            Version in use, empty without one.
+        checkpoint : callable
+            Takes the clips that reach the spool; is called when rows have been taken.
+        everything : bool
+            No row waits for more of its kind.
+        wait : bool
+            Wait for clips that are being packed; else they come with a later commit.
+        """
+        # Whoever is learning, or looking at an event, wants to see everything now.
+        awaited = not bundle or any(isinstance(r, Event) for r in self._records)
+        clips = self._desk.ready(wait=wait)
+        with self.waiting.taken(now_ns, everything=everything or awaited) as rows:
+            blocks = feature_blocks(rows, self._origin, self._channels, bundle)
+            yield Batch([*self._records, *blocks], clips, checkpoint(clips), now_ns)
+        self._desk.kept(clips)
+        self._records = []
+        self.commits += 1
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch into the spool; nothing else of the node may do so meanwhile."""
+        with self._spool.transaction() as transaction:
+            for record in batch.records:
+                sequence = transaction.next_sequence(TOPIC_OF[type(record)], LIVE)
+                value = encode(replace(record, origin=replace(record.origin, sequence=sequence)))
+                self._append(transaction, TOPIC_OF[type(record)], value, batch.t_ns)
+            for packed in batch.clips:
+                if transaction.next_sequence("clips", LIVE) != packed.sequence:
+                    raise VibroError(f"{self._origin.node}: somebody else writes into its spool")
+                self._append(transaction, "clips", packed.value.result(), batch.t_ns)
+            transaction.checkpoint(batch.checkpoint)
+        self.spool_bytes = self._spool.size_bytes()
+
+    def _append(self, transaction: Transaction, kind: str, value: bytes, t_ns: int) -> None:
+        transaction.append(kind, self._origin.machine_path, LIVE, value, t_ns)

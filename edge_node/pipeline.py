@@ -1,0 +1,161 @@
+"""From samples to rows and events: features, verdict and reports of every window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_node.clip_desk import ClipDesk
+from edge_node.config import ReportingSection
+from edge_node.judge import Judge
+from edge_node.outbox import Outbox
+from edge_node.reporting import PathReporter, StatusReporter
+from edge_node.timeline import Timeline
+from vibro.assets import Machine
+from vibro.bundle import Bundle
+from vibro.features.spans import Spans
+from vibro.features.stream import MachineFeatures
+from vibro.forest import BLOCK
+from vibro.records import Event, Origin, SampleBlock, StreamInfo
+
+
+class Pipeline:
+    """What becomes of the samples of one machine; the same in any chunking.
+
+    Parameters
+    ----------
+    machine : Machine
+    info : StreamInfo
+    reporting : ReportingSection
+    origin : Origin
+        Of the node's records.
+    timeline : Timeline
+    outbox : Outbox
+        Takes rows and events.
+    desk : ClipDesk
+        Is told of every event.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        info: StreamInfo,
+        reporting: ReportingSection,
+        origin: Origin,
+        timeline: Timeline,
+        outbox: Outbox,
+        desk: ClipDesk,
+    ) -> None:
+        self._origin, self._timeline, self._outbox, self._desk = origin, timeline, outbox, desk
+        self._rate_hz = info.rate_hz
+        self._scale = info.scale[:, None].astype(np.float32)
+        sample_ns = round(reporting.sample_s * 1e9)
+        self.judge = Judge(machine, info, BLOCK * sample_ns)
+        self._paths = {
+            path: PathReporter(path, origin.node, round(reporting.summary_s * 1e9), sample_ns)
+            for path in ("fast", "long")
+        }
+        self._status = StatusReporter(len(info.channels), round(reporting.status_s * 1e9))
+        self._done = {"fast": -1, "long": -1}
+        self.begin(0)
+
+    def begin(self, start_sample: int) -> None:
+        """Expect this sample next; windows that were judged before are passed over."""
+        self._features = MachineFeatures(
+            self._rate_hz, self.judge.setups, start_sample=start_sample
+        )
+
+    @property
+    def spans(self) -> Spans:
+        """Lengths of windows and hops."""
+        return self._features.spans
+
+    @property
+    def bundle_version(self) -> str:
+        """Version of the bundle in use, empty while there is none."""
+        return self.judge.bundle_version
+
+    @property
+    def state(self) -> str:
+        """Operating state of the machine."""
+        return self.judge.state
+
+    def use(self, bundle: Bundle | None) -> None:
+        """Judge by another bundle from the next window on."""
+        self.judge.use(bundle)
+
+    def push(self, block: SampleBlock) -> int:
+        """Take the next samples: score, decide and report every window that they end.
+
+        Returns
+        -------
+        int
+            Fast windows that were judged.
+        """
+        batch = self._features.push(block.counts.astype(np.float32) * self._scale, block.rpm)
+        jobs: list[tuple[int, str, int]] = []
+        for path, firsts, span in (
+            ("fast", batch.fast_first, self.spans.fast_window),
+            ("long", batch.long_first, self.spans.long_window_samples),
+        ):
+            jobs += [
+                (int(first) + span, path, i)
+                for i, first in enumerate(firsts)
+                if first > self._done[path]
+            ]
+        # In the order of their last samples, whatever the length of the block.
+        for end, path, i in sorted(jobs):
+            values, first, rpm = (
+                (batch.fast[i], int(batch.fast_first[i]), float(batch.fast_rpm[i]))
+                if path == "fast"
+                else (batch.long[i], int(batch.long_first[i]), float(batch.long_rpm[i]))
+            )
+            self._window(path, first, end, values, rpm)
+            self._done[path] = first
+        return sum(path == "fast" for _, path, _ in jobs)
+
+    def _window(
+        self, path: str, first: int, end: int, values: NDArray[np.float32], rpm: float
+    ) -> None:
+        t0_ns, end_ns = self._timeline.time_of(first), self._timeline.time_of(end)
+        verdict = self.judge.window(path, first, t0_ns, end_ns, values, rpm)
+        if verdict.state != "stopped":
+            self._outbox.rows(self._paths[path].window(first, t0_ns, verdict.state, values))
+        if path == "fast":
+            self._outbox.rows(
+                self._status.fast(first, t0_ns, verdict.state, verdict.judged, verdict.facts)
+            )
+        for event in verdict.events:
+            self._keep(replace(event, origin=self._origin))
+        self._desk.later(end_ns)
+
+    def _keep(self, event: Event) -> None:
+        """Hand on an event's revision; a clip is asked for where one is due."""
+        self._outbox.add(event)
+        self._desk.event(event)
+
+    def finish(self) -> None:
+        """Close whatever interval is open, because the stream ends."""
+        self._outbox.rows(self._status.close())
+        for path in self._paths.values():
+            self._outbox.rows(path.close())
+
+    def snapshot(self) -> dict[str, Any]:
+        """JSON-able state."""
+        return {
+            "done": self._done,
+            "judge": self.judge.snapshot(),
+            "paths": {k: p.snapshot() for k, p in self._paths.items()},
+            "status": self._status.snapshot(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a snapshot."""
+        self._done = state["done"]
+        self.judge.restore(state["judge"])
+        for k, p in self._paths.items():
+            p.restore(state["paths"][k])
+        self._status.restore(state["status"])
