@@ -21,6 +21,7 @@ from vibro.assets import Machine, Point
 from vibro.faults import Fault
 from vibro.records import StreamInfo
 from vibro.simulate import kernel
+from vibro.simulate.condition import Condition
 from vibro.simulate.scenario import CommonCause, Scenario, Truth, seed_of
 from vibro.simulate.signature import faulty, healthy
 
@@ -39,9 +40,13 @@ class SimulatedMachine:
     machine : Machine
         Asset record; all points at one rate.
     scenario : Scenario
+    condition : Condition, optional
+        What load, heat and the like make of it; as made by default.
     """
 
-    def __init__(self, machine: Machine, scenario: Scenario) -> None:
+    def __init__(
+        self, machine: Machine, scenario: Scenario, condition: Condition = Condition()
+    ) -> None:
         self._machine = machine
         self._rate_hz = machine.points[0].rate_hz
         rng = np.random.default_rng(seed_of(scenario.seed, machine.path))
@@ -50,7 +55,7 @@ class SimulatedMachine:
         truths = scenario.of(machine.path)
         shocks = scenario.shocks_of(machine.site)
         self._channels = [
-            _Channel(machine, p, self._speed, truths, shocks, scenario.seed, turn)
+            _Channel(machine, p, self._speed, truths, shocks, scenario.seed, turn, condition)
             for p in machine.points
         ]
 
@@ -125,6 +130,7 @@ class _Channel:
         shocks: tuple[CommonCause, ...],
         seed: int,
         turn: float,
+        condition: Condition,
     ) -> None:
         self._point, self._speed, self._truths, self._shocks = point, speed, truths, shocks
         rng = np.random.default_rng(seed_of(seed, machine.path, point.channel))
@@ -133,10 +139,11 @@ class _Channel:
         self._site_key = np.uint64(seed_of(seed, machine.site, "ground"))
         self._key = np.uint64(int(rng.integers(2**62)))
         self._rate_hz = point.rate_hz
-        self._healthy = healthy(point, speed.shaft_hz, rng, turn)
-        self._poles = _resonators(point.rate_hz, rng)
-        self._floor = float(rng.uniform(0.25, 0.45))
-        self._force = float(rng.uniform(0.5, 0.8))
+        self._load, self._gain = condition.load, condition.gain
+        self._healthy = healthy(point, speed.shaft_hz, rng, turn, condition.one_x)
+        self._poles = _resonators(condition.stiffness, rng)
+        self._floor = float(rng.uniform(0.25, 0.45)) * condition.floor
+        self._force = float(rng.uniform(0.5, 0.8)) * condition.friction
         self._slip = float(rng.uniform(0.005, 0.015))
         self._hum = float(rng.uniform(0.01, 0.04)), float(rng.uniform(0, 6.28))
         # Drawn last: a fault leaves the machine it befalls what it was.
@@ -149,7 +156,7 @@ class _Channel:
         first = start - LOOK_BACK
         n = FRAME + LOOK_BACK
         t = (first + KNOT * np.arange(n // KNOT + 1)) / self._rate_hz
-        turns, load = self._speed.turns(t), self._speed.load(t)
+        turns, load = self._speed.turns(t), self._speed.load(t) * self._load
         ratio = self._point.shaft_ratio
         out, force = np.zeros(n), np.zeros(n)
         kernel.synchronous(out, self._healthy, turns * ratio, load, KNOT)
@@ -161,7 +168,7 @@ class _Channel:
         kernel.noise(out, self._key + np.uint64(7), first, np.full(t.size, self._floor), KNOT)
         omega = 2.0 * np.pi * self._point.line_hz / self._rate_hz
         kernel.hum(out, first, 2.0 * omega, self._hum[0], self._hum[1])
-        signal = out[LOOK_BACK:]
+        signal = out[LOOK_BACK:] * self._gain
         for truth in self._truths:
             if truth.fault.is_sensor_fault:
                 signal = _spoil(signal, truth, start, self._rate_hz, self._point.range_m_s2)
@@ -224,14 +231,13 @@ def growth(truth: Truth, t: Floats) -> Floats:
     return np.asarray(np.clip((t - truth.onset_s) / truth.grow_s, 0.0, 1.0) ** 1.5)
 
 
-def _resonators(rate_hz: float, rng: np.random.Generator) -> Floats:
+def _resonators(stiffness: float, rng: np.random.Generator) -> Floats:
     """Two structural resonances with 2 to 4 % of critical damping, unit-peak impulse response."""
     rows = []
     for low, high in ((0.08, 0.13), (0.18, 0.3)):
-        omega = 2.0 * math.pi * float(rng.uniform(low, high))
+        omega = 2.0 * math.pi * float(rng.uniform(low, high)) * stiffness
         decay = math.exp(-omega * float(rng.uniform(0.02, 0.04)))
         rows.append((2.0 * decay * math.cos(omega), -decay * decay, 0.5 * math.sin(omega)))
-    del rate_hz
     return np.array(rows)
 
 

@@ -48,13 +48,17 @@ def axis_phase(axis: str, rng: np.random.Generator) -> float:
     return lag + float(rng.normal(0.0, 0.06))
 
 
-def healthy(point: Point, shaft_hz: float, rng: np.random.Generator, turn: float) -> Table:
+def healthy(
+    point: Point, shaft_hz: float, rng: np.random.Generator, turn: float, one_x: float = 1.0
+) -> Table:
     """Waveform of a machine in good order (ISO zone A or low B).
 
-    ``turn`` is the angle of the residual imbalance, common to all axes of the machine.
+    ``turn`` is the angle of the residual imbalance, common to all axes of the machine; ``one_x`` a
+    factor on it.
     """
     s = Signature()
-    s.velocity_line(1, shaft_hz, float(rng.uniform(0.3, 0.7)), turn + axis_phase(point.axis, rng))
+    mm_s = float(rng.uniform(0.3, 0.7)) * one_x
+    s.velocity_line(1, shaft_hz, mm_s, turn + axis_phase(point.axis, rng))
     for order in range(2, 8):
         mm_s = float(rng.uniform(0.1, 0.25)) / order
         s.velocity_line(order, shaft_hz, mm_s, float(rng.uniform(0, 2 * np.pi)))
