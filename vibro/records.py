@@ -222,6 +222,8 @@ class Clip:
         m/s2 per count.
     rpm : float
         Mean speed of the reference shaft over the clip; NaN when unknown.
+    request : str
+        Id of the person's request that a capture answers, or ``""``.
     """
 
     id: RecordId
@@ -235,10 +237,49 @@ class Clip:
     channels: tuple[str, ...]
     scale: NDArray[np.float32]
     samples: NDArray[Any]
+    request: str = ""
 
     def acceleration(self) -> NDArray[np.float32]:
         """Samples in m/s2, float32, shape (channels, n)."""
         return self.samples.astype(np.float32) * self.scale[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """Amplitude spectrum of the acceleration of all channels of one machine, as analysers show it.
+
+    Hann window, 50 % overlap, averaged as power; a sine on a line reads its RMS value, noise reads
+    that of a band of 1.5 lines. Velocity in mm/s is ``1000 values / (2 pi f)``.
+
+    Attributes
+    ----------
+    reason : str
+        ``daily``, ``commissioning`` (the first in its operating state) or ``capture``.
+    t0_ns : int
+        Of the first sample.
+    averages : int
+        Windows averaged.
+    step_hz : float
+        Distance of the lines: line k, from 1 on, is at ``k * step_hz``.
+    values : ndarray, shape (channels, lines), float32
+        m/s2 RMS; NaN = not measured. On the wire within 0.38 dB, and 0 at or below 1e-6 m/s2.
+    """
+
+    id: RecordId
+    origin: Origin
+    reason: str
+    t0_ns: int
+    rate_hz: float
+    rpm: float
+    state: str
+    channels: tuple[str, ...]
+    averages: int
+    step_hz: float
+    values: NDArray[np.float32]
+
+    def frequencies_hz(self) -> NDArray[np.float64]:
+        """Frequency of every line."""
+        return self.step_hz * np.arange(1, self.values.shape[1] + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +321,11 @@ class Label:
     note: str = ""
 
 
-Record = FeatureBlock | Event | Clip | Health | Label
+Record = FeatureBlock | Spectrum | Event | Clip | Health | Label
 
 TOPIC_OF: dict[type, str] = {
     FeatureBlock: "features",
+    Spectrum: "features",
     Event: "events",
     Clip: "clips",
     Health: "health",

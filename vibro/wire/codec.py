@@ -12,8 +12,18 @@ import numpy as np
 
 from vibro.errors import BadInputError
 from vibro.faults import Fault, Severity
-from vibro.records import Clip, Event, FeatureBlock, Health, Label, Origin, Record, RecordId
-from vibro.wire import blocks, facts
+from vibro.records import (
+    Clip,
+    Event,
+    FeatureBlock,
+    Health,
+    Label,
+    Origin,
+    Record,
+    RecordId,
+    Spectrum,
+)
+from vibro.wire import blocks, facts, levels
 from vibro.wire.columns import pack, unpack
 from vibro.wire.framing import frame, unframe
 
@@ -25,10 +35,12 @@ def encode(record: Record) -> bytes:
     """Serialise a record.
 
     Lossless: what may be rounded was rounded before, see `vibro.wire.precision`, and takes the
-    fewer bytes for it.
+    fewer bytes for it. Only spectra are rounded here, see `vibro.wire.levels`.
     """
     if isinstance(record, FeatureBlock):
         return frame("features", blocks.body(record))
+    if isinstance(record, Spectrum):
+        return frame("spectrum", _spectrum(record))
     if isinstance(record, Clip):
         return frame("clip", _clip(record))
     if isinstance(record, Event):
@@ -63,6 +75,29 @@ def decode(value: bytes) -> Record:
         raise BadInputError(f"{kind}: a field is malformed ({said})") from None
 
 
+def _spectrum(spectrum: Spectrum) -> dict[str, Any]:
+    return {
+        "id": str(spectrum.id),
+        "origin": asdict(spectrum.origin),
+        "channels": list(spectrum.channels),
+        **{k: getattr(spectrum, k) for k in _PLAIN_SPECTRUM},
+        **levels.write(spectrum.values),
+    }
+
+
+_PLAIN_SPECTRUM = ("reason", "t0_ns", "rate_hz", "rpm", "state", "averages", "step_hz")
+
+
+def _read_spectrum(body: dict[str, Any]) -> Spectrum:
+    return Spectrum(
+        id=RecordId.parse(body["id"]),
+        origin=Origin(**body["origin"]),
+        channels=tuple(body["channels"]),
+        values=levels.read(body, len(body["channels"])),
+        **{k: body[k] for k in _PLAIN_SPECTRUM},
+    )
+
+
 def _clip(clip: Clip) -> dict[str, Any]:
     return {
         "id": str(clip.id),
@@ -76,6 +111,7 @@ def _clip(clip: Clip) -> dict[str, Any]:
         "channels": list(clip.channels),
         "scale": [float(s) for s in clip.scale],
         "samples": [pack(n, x) for n, x in zip(clip.channels, clip.samples, strict=True)],
+        "request": clip.request,
     }
 
 
@@ -91,8 +127,11 @@ def _read_clip(body: dict[str, Any]) -> Clip:
         samples=np.stack(samples),
         scale=np.array(body["scale"], np.float32),
         channels=tuple(body["channels"]),
-        **{k: body[k] for k in ("reason", "event", "t0_ns", "rate_hz", "rpm", "state")},
+        **{k: body[k] for k in _PLAIN_CLIP},
     )
+
+
+_PLAIN_CLIP = ("reason", "event", "t0_ns", "rate_hz", "rpm", "state", "request")
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -174,6 +213,7 @@ def _read_label(body: dict[str, Any]) -> Label:
 
 _READERS: dict[str, Callable[[dict[str, Any]], Record]] = {
     "features": blocks.block,
+    "spectrum": _read_spectrum,
     "clip": _read_clip,
     "event": _read_event,
     "health": _read_health,

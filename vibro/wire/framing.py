@@ -17,8 +17,8 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 from vibro.errors import BadInputError
 
 MARKER = b"\xc3\x01"
-KINDS = ("features", "event", "clip", "health", "label")
-RELEASED = {"features-1": "features", "health-1": "health"}
+KINDS = ("features", "spectrum", "event", "clip", "health", "label")
+RELEASED = {"features-1": "features", "health-1": "health", "clip-1": "clip"}
 """Older schemas, whose bytes are read for ever, by the kind whose present schema reads them."""
 
 

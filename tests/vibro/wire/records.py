@@ -10,7 +10,16 @@ from hypothesis.extra import numpy as npst
 
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, SCHEMA_HASH
-from vibro.records import Clip, Event, FeatureBlock, Health, Label, Origin, RecordId
+from vibro.records import (
+    Clip,
+    Event,
+    FeatureBlock,
+    Health,
+    Label,
+    Origin,
+    RecordId,
+    Spectrum,
+)
 
 NAN = float("nan")
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -74,9 +83,30 @@ def fixed_status() -> FeatureBlock:
     return block("status", "", "", keys(400) | values)
 
 
+def fixed_spectrum() -> Spectrum:
+    """Values that the wire tells exactly: whole steps, nothing, and what was not measured."""
+    steps = np.round(60 + 40 * np.sin(np.arange(3200) * [[0.01], [0.02]]))
+    values = (1e-6 * 10.0 ** (steps * 0.75 / 20.0)).astype(np.float32)
+    values[0, 7], values[1] = 0.0, NAN
+    return Spectrum(
+        id=RecordId("spectrum", "harbour/pump-1", 7, 0),
+        origin=ORIGIN,
+        reason="daily",
+        t0_ns=1_700_000_001_000_000_000,
+        rate_hz=25600.0,
+        rpm=1482.5,
+        state="n1480",
+        channels=("de-h", "de-v"),
+        averages=61,
+        step_hz=3.125,
+        values=values,
+    )
+
+
 FIXED = {
     "features_sample": fixed_sample(),
     "features_status": fixed_status(),
+    "spectrum": fixed_spectrum(),
     "event": Event(
         id=RecordId("event", "harbour/pump-1/de-h", 1_700_000_000_000_000_000, 51200, 2),
         origin=ORIGIN,
@@ -197,6 +227,28 @@ def clips(draw):
         tuple(draw(st.lists(st.text(max_size=9), min_size=channels, max_size=channels))),
         draw(npst.arrays(np.float32, channels)),
         samples,
+        draw(st.text(max_size=9)),
+    )
+
+
+@st.composite
+def spectra(draw):
+    """Spectra whose values are whole steps above the reference."""
+    channels, lines = draw(st.integers(1, 3)), draw(st.integers(1, 500))
+    codes = draw(npst.arrays(np.int16, (channels, lines), elements=st.integers(-1, 1180)))
+    values = (1e-6 * 10.0 ** ((codes - 1) * 0.75 / 20.0)).astype(np.float32)
+    values[codes == 0], values[codes < 0] = 0.0, NAN
+    return Spectrum(
+        draw(IDS),
+        draw(ORIGINS),
+        draw(st.text(max_size=9)),
+        draw(INT64),
+        *(draw(st.floats()) for _ in range(2)),
+        draw(st.text(max_size=9)),
+        tuple(draw(st.lists(st.text(max_size=9), min_size=channels, max_size=channels))),
+        draw(st.integers(0, 2**31 - 1)),
+        draw(st.floats()),
+        values,
     )
 
 
@@ -215,4 +267,4 @@ def blocks(draw, content="sample"):
     return block(content, draw(st.sampled_from(["fast", "long"])), "older", columns)
 
 
-RECORDS = st.one_of(EVENTS, HEALTHS, LABELS, clips(), blocks())
+RECORDS = st.one_of(EVENTS, HEALTHS, LABELS, clips(), spectra(), blocks())

@@ -17,7 +17,7 @@ from tests.vibro.wire.records import FIXED, assert_same
 from vibro.wire import decode, encode
 
 FIRST, SECOND = (Path(__file__).with_name(f"golden{n}.json") for n in ("", "-2"))
-AGAIN = ("features_sample", "features_status", "health")
+AGAIN = ("features_sample", "features_status", "clip", "health")
 """Records of the kinds that have a second schema."""
 UNPACKED = ("event", "label")
 """Kinds without packed columns: their bytes depend on no library's idea of compression."""
@@ -54,6 +54,10 @@ def test_golden_bytes_are_read(kind, golden):
 def test_golden_bytes_of_the_second_schema_are_read(kind, golden, second):
     assert second[kind][:10] != golden[kind][:10]
     assert_same(decode(second[kind]), FIXED[kind])
+
+
+def test_levels_of_a_spectrum_are_written_the_same(golden):
+    assert encode(FIXED["spectrum"]) == golden["spectrum"]
 
 
 @pytest.mark.parametrize("kind", ["features_sample", "features_status"])
