@@ -1,0 +1,190 @@
+"""A healthy machine at the level of its features: months of windows that no waveform is made for.
+
+Levels of features (logarithms where the feature table says so) are taken as
+
+    level(t) = response(condition(t)) + residual(t).
+
+The response is quadratic in the logarithms of the condition's factors and fitted to waveforms in
+many conditions. The residuals are what is left in these waveforms, kept as runs of more than a
+minute of all channels and both paths, and drawn with replacement: within a run the distribution of
+every feature, the correlation between features and channels and from window to window are those of
+the waveforms (a block bootstrap; H. R. Kuensch, Ann. Statist. 17, 1989). What changes more slowly
+than a run comes with the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibro.assets import Machine
+from vibro.features.setup import ChannelSetup
+from vibro.features.stream import FeatureBatch, MachineFeatures
+from vibro.features.table import FAST_NAMES, LOG_NAMES, LONG_NAMES
+from vibro.simulate.condition import FACTORS, Condition
+from vibro.simulate.machine import SimulatedMachine
+from vibro.simulate.scenario import Scenario
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+PATHS: tuple[str, ...] = ("fast", "long")
+LOGS = {
+    "fast": np.array([n in LOG_NAMES for n in FAST_NAMES]),
+    "long": np.array([n in LOG_NAMES for n in LONG_NAMES]),
+}
+RUN_S = 80.0
+"""Length of a run of residuals: the machine's own swings of load and speed go round in it."""
+REACH = np.array([0.35, 0.35, 0.25, 0.45, 0.06, 0.02])
+"""Farthest logarithm of each factor that a response is fitted for."""
+
+
+def heard(
+    machine: Machine,
+    scenario: Scenario,
+    condition: Condition,
+    first_sample: int,
+    seconds: float,
+) -> FeatureBatch:
+    """Features of a stretch of a simulated machine's waveform."""
+    simulated = SimulatedMachine(machine, scenario, condition)
+    info = simulated.info
+    counts, rpm = simulated.render(first_sample, round(seconds * info.rate_hz))
+    setups = [ChannelSetup(lines=p.lines) for p in machine.points]
+    features = MachineFeatures(info.rate_hz, setups, first_sample)
+    return features.push(counts.astype(np.float32) * info.scale[:, None], rpm)
+
+
+def levels_of(path: str, values: Singles) -> Singles:
+    """Levels of features: logarithms where features span decades, NaN where one is not defined."""
+    logs = LOGS[path]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(logs, np.log(np.where(values > 0.0, values, np.nan)), values)
+
+
+def values_of(path: str, levels: Singles) -> Singles:
+    """Return the features of levels, the inverse of `levels_of`."""
+    logs = LOGS[path]
+    return np.nan_to_num(np.where(logs, np.exp(np.where(logs, levels, 0.0)), levels), nan=0.0)
+
+
+def terms(logs: Floats) -> Floats:
+    """Regressors of conditions, shape (n, factors) -> (n, terms): 1, each, and all products."""
+    u = np.atleast_2d(logs)
+    first, second = np.triu_indices(u.shape[1])
+    return np.concatenate([np.ones((len(u), 1)), u, u[:, first] * u[:, second]], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureLevelMachine:
+    """One machine at one speed.
+
+    Attributes
+    ----------
+    machine : Machine
+    rpm : float
+        Speed of the reference shaft.
+    response : dict of path to ndarray, float32, shape (terms, channels, features)
+    residuals : dict of path to ndarray, float32, shape (runs, windows, channels, features)
+    """
+
+    machine: Machine
+    rpm: float
+    response: dict[str, Singles]
+    residuals: dict[str, Singles]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs of residuals."""
+        return len(self.residuals["fast"])
+
+    def draw(self, path: str, logs: Floats, rng: np.random.Generator) -> Singles:
+        """Draw single windows, far apart in time, one a condition.
+
+        Parameters
+        ----------
+        logs : ndarray, shape (n, factors)
+            Logarithms of the conditions' factors.
+
+        Returns
+        -------
+        ndarray, float32, shape (n, channels, features)
+            Features as the edge computes them.
+        """
+        held = self.residuals[path]
+        n = len(logs)
+        pick = held[rng.integers(len(held), size=n), rng.integers(held.shape[1], size=n)]
+        return self._values(path, logs, pick)
+
+    def stretch(self, path: str, logs: Floats, rng: np.random.Generator) -> Singles:
+        """Draw successive windows, one a condition: run after run, the first from a random place.
+
+        Arguments and result are as those of `draw`.
+        """
+        held = self.residuals[path]
+        windows = held.shape[1]
+        begin = int(rng.integers(windows))
+        count = -(-(begin + len(logs)) // windows)
+        runs = held[rng.integers(len(held), size=count)].reshape(-1, *held.shape[2:])
+        return self._values(path, logs, runs[begin : begin + len(logs)])
+
+    def _values(self, path: str, logs: Floats, residuals: Singles) -> Singles:
+        x = terms(logs).astype(np.float32)
+        response = self.response[path]
+        level = (x @ response.reshape(len(response), -1)).reshape(-1, *response.shape[1:])
+        return values_of(path, level + residuals)
+
+
+def fit(
+    machine: Machine, scenario: Scenario, rng: np.random.Generator, designs: int = 72
+) -> FeatureLevelMachine:
+    """Fit a machine to waveforms of its simulator in random conditions.
+
+    Parameters
+    ----------
+    designs : int
+        Conditions, each with one run; more than there are terms (28).
+
+    Raises
+    ------
+    ValueError
+        If there are too few designs.
+    """
+    factors = len(FACTORS)
+    least = (factors + 1) * (factors + 2) // 2 + 1
+    if designs < least:
+        raise ValueError(f"{designs} designs are too few: at least {least}")
+    logs = rng.uniform(-1.0, 1.0, (designs, factors)) * REACH
+    found = [_run(machine, scenario, u, int(rng.integers(100_000))) for u in logs]
+    fitted = {p: _regress(logs, [run[i] for run in found]) for i, p in enumerate(PATHS)}
+    return FeatureLevelMachine(
+        machine,
+        float(machine.rpm_nominal or np.nan),
+        {p: response for p, (response, _) in fitted.items()},
+        {p: residuals for p, (_, residuals) in fitted.items()},
+    )
+
+
+def _run(machine: Machine, scenario: Scenario, logs: Floats, at_s: int) -> tuple[Singles, Singles]:
+    rate_hz = machine.points[0].rate_hz
+    batch = heard(machine, scenario, Condition.of(logs), round(at_s * rate_hz), RUN_S)
+    return levels_of("fast", batch.fast), levels_of("long", batch.long)
+
+
+def _regress(logs: Floats, runs: Sequence[Singles]) -> tuple[Singles, Singles]:
+    """Least squares on the runs' means; residuals keep what is not defined as NaN."""
+    least = min(map(len, runs))
+    levels = np.stack([r[:least] for r in runs])
+    undefined = np.isnan(levels).all(axis=1)
+    means = np.where(undefined, 0.0, np.nanmean(np.where(undefined[:, None], 0.0, levels), axis=1))
+    x = terms(logs)
+    response, *_ = np.linalg.lstsq(x, means.reshape(len(runs), -1), rcond=None)
+    response = response.reshape(-1, *levels.shape[2:])
+    expected = np.einsum("rt,tcf->rcf", x, response)
+    residuals = levels - expected[:, None]
+    # The mean of a run is a little off its response by chance and by the machine's own swings:
+    # that is part of the residuals, as the spread of the windows is.
+    return response.astype(np.float32), residuals.astype(np.float32)
