@@ -25,12 +25,9 @@ class NodeSection:
 
 @dataclass(frozen=True, slots=True)
 class SourceSection:
-    """Where samples come from."""
+    """Where samples come from; what only one kind needs stands in [source.KIND]."""
 
-    kind: str = option(
-        "replay", "word", "Source: replay or simulator.", words=("replay", "simulator")
-    )
-    files: tuple[str, ...] = option((), "paths", "Recordings to replay, one after the other.")
+    kind: str = option("replay", "word", "Kind of source; `vibro edge sample` lists them.")
     pace: str = option(
         "real",
         "word",
@@ -39,11 +36,27 @@ class SourceSection:
     )
     clock: str = option("", "path", "Plant clock file for pace = 'clock'.")
     t0_ns: int = option(0, "ns UTC", "Time of the first sample; 0 = when the node first starts.")
-    block_s: float = option(1.0, "s", "Length of the blocks handed on.", low=0.02)
-    rate_hz: float = option(0.0, "Hz", "Sampling rate where a recording does not say it.", low=0)
-    seed: int = option(0, "", "Seed of the simulated scenario.", low=0)
-    duration_s: float = option(600.0, "s", "Length of the simulated scenario.", low=1)
-    commissioning_s: float = option(240.0, "s", "Healthy start of the scenario.", low=0)
+    block_s: float = option(
+        1.0, "s", "Length of the blocks handed on; 0.02 where live sources do not say it.", low=0.02
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AcquisitionSection:
+    """How live sources are acquired."""
+
+    ring_s: float = option(
+        8.0, "s", "Samples that may wait for processing; more are lost and counted.", low=1
+    )
+    clock_jump_s: float = option(
+        0.5, "s", "Jump of the time of day that begins a new stream epoch.", low=0.001
+    )
+    longest_gap_s: float = option(
+        60.0, "s", "Gap after which a new stream epoch begins; shorter ones lie inside.", low=0
+    )
+    retry_s: float = option(
+        30.0, "s", "Longest pause before a device that failed is started again.", low=0.1
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,9 @@ class SpoolSection:
 
     max_mb: float = option(512.0, "MB", "Bound of the spool on disk.", low=1)
     max_age_days: float = option(14.0, "days", "Oldest record kept while offline.", low=0.01)
+    reserve_mb: float = option(
+        8.0, "MB", "Room taken on the disk at once, for days when others fill it.", low=0
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,36 @@ class ShipSection:
     )
     log: str = option("../../log", "path", "Folder of the embedded log.")
     bundles: str = option("../../bundles", "path", "Folder that model notices point into.")
+    region: str = option("", "text", "Region that the log stands in, for [privacy] clip_region.")
+    live_s: float = option(
+        120.0, "s", "Age of a waiting record from which newer ones of its kind are backfill.", low=1
+    )
+    budget_mb_day: float = option(
+        0.0, "MB/day", "Most bytes a UTC day, events and heartbeats excepted; 0 = no bound.", low=0
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySection:
+    """What may leave the site; enforced before anything is buffered or sent."""
+
+    content: str = option(
+        "all",
+        "word",
+        "Content: all, or features-only (no clip and no spectrum, whatever else is said).",
+        words=("all", "features-only"),
+    )
+    clips: str = option(
+        "on-event",
+        "word",
+        "Raw clips: never, on-request, or on-event (also at commissioning and daily).",
+        words=("never", "on-request", "on-event"),
+    )
+    clip_region: str = option(
+        "any",
+        "text",
+        "Region that clips may go to: any, site (the machine's region in the register) or a name.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +157,16 @@ class ReflexSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceSection:
+    """What the running process answers: /metrics, /healthz and /status over HTTP."""
+
+    http_port: int = option(0, "", "Port to answer on; 0 = none.", low=0)
+    http_address: str = option(
+        "127.0.0.1", "text", "Address to answer on; any but loopback shows facts to the network."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Everything a node is told."""
 
@@ -122,6 +178,10 @@ class NodeConfig:
     ship: ShipSection
     register: str
     reflex: ReflexSection = ReflexSection()
+    acquisition: AcquisitionSection = AcquisitionSection()
+    source_options: Any = None
+    """The options of the source's own kind."""
+    privacy: PrivacySection = PrivacySection()
 
     def path(self, text: str) -> Path:
         """Resolve a path of the configuration against the configuration's own folder."""
@@ -131,10 +191,12 @@ class NodeConfig:
 _SECTIONS: dict[str, type] = {
     "node": NodeSection,
     "source": SourceSection,
+    "acquisition": AcquisitionSection,
     "reporting": ReportingSection,
     "spool": SpoolSection,
     "ship": ShipSection,
     "reflex": ReflexSection,
+    "privacy": PrivacySection,
 }
 
 

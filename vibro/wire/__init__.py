@@ -1,5 +1,6 @@
 """Records as bytes: Avro single objects that hold error-bounded, packed columns."""
 
 from vibro.wire.codec import decode, encode
+from vibro.wire.numbering import renumber
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "renumber"]

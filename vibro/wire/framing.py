@@ -70,6 +70,22 @@ def frame(kind: str, body: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
+def known_kind(value: bytes) -> str:
+    """Name of the schema that wrote a framed value.
+
+    Raises
+    ------
+    BadInputError
+        If the marker is missing or the schema is not known.
+    """
+    if value[:2] != MARKER:
+        raise BadInputError("value is not an Avro single object (marker C3 01 is missing)")
+    writer = _writers().get(value[2:10])
+    if writer is None:
+        raise BadInputError(f"schema fingerprint {value[2:10].hex()} is not known")
+    return writer
+
+
 def unframe(value: bytes) -> tuple[str, dict[str, Any]]:
     """Kind and body of a framed value, in the kind's present schema, whichever wrote it.
 
@@ -78,11 +94,7 @@ def unframe(value: bytes) -> tuple[str, dict[str, Any]]:
     BadInputError
         If the marker is missing, the schema is not known, or the body is not whole.
     """
-    if value[:2] != MARKER:
-        raise BadInputError("value is not an Avro single object (marker C3 01 is missing)")
-    writer = _writers().get(value[2:10])
-    if writer is None:
-        raise BadInputError(f"schema fingerprint {value[2:10].hex()} is not known")
+    writer = known_kind(value)
     kind = RELEASED.get(writer, writer)
     reader = schemas()[kind] if kind != writer else None
     stream = io.BytesIO(value[10:])
