@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_node.sources.port import Gap
 from edge_node.tally import LatencyTally
 from vibro.records import Health, Origin, RecordId, SampleBlock
 
@@ -26,8 +27,8 @@ class Accounts:
     ----------
     origin : Origin
         Of the node's records.
-    sample_bytes : int
-        Bytes of one raw sample.
+    channels, sample_bytes : int
+        Channels of the machine, and bytes of one raw sample.
 
     Attributes
     ----------
@@ -35,36 +36,54 @@ class Accounts:
         Samples up to here are accounted for.
     """
 
-    def __init__(self, origin: Origin, sample_bytes: int) -> None:
-        self._origin, self._sample_bytes = origin, sample_bytes
+    def __init__(self, origin: Origin, channels: int, sample_bytes: int) -> None:
+        self._origin, self._channels, self._sample_bytes = origin, channels, sample_bytes
         self.counters = Counters()
         self.tally = LatencyTally()
         self.end = 0
 
     def block(self, block: SampleBlock) -> None:
         """Count a processed block; samples that were read again after a restart count once."""
-        channels, n = block.counts.shape
-        end = block.first_sample + n
-        fresh = channels * max(0, end - max(self.end, block.first_sample))
+        end = block.first_sample + block.counts.shape[1]
+        fresh = self._channels * max(0, end - max(self.end, block.first_sample))
         self.end = max(self.end, end)
         self.counters.seen += fresh
         self.counters.processed += fresh
         self.counters.raw_bytes += fresh * self._sample_bytes
 
+    def gap(self, gap: Gap, bundle: str, rate_hz: float) -> Health:
+        """Count what never came, and say so."""
+        missing = self._channels * gap.samples
+        self.counters.seen += missing
+        self.counters.lost += missing
+        self.end = max(self.end, gap.first_sample + gap.samples)
+        detail = {
+            "reason": gap.reason,
+            "samples": missing,
+            "until_ns": gap.t0_ns + round(gap.samples * 1e9 / rate_hz),
+        }
+        return self._health("gap", gap.first_sample, gap.t0_ns, bundle, detail)
+
     def heartbeat(self, now_ns: int, bundle: str, detail: dict[str, Any]) -> Health:
         """Say how things stand."""
-        c = self.counters
+        detail = {"latency_us_log20": self.tally.as_dict(), "end_ns": now_ns, **detail}
+        return self._health("heartbeat", self.end, now_ns, bundle, detail)
+
+    def _health(
+        self, content: str, sample: int, t0_ns: int, bundle: str, detail: dict[str, Any]
+    ) -> Health:
+        c, kind = self.counters, "health" if content == "heartbeat" else content
         return Health(
-            id=RecordId("health", self._origin.node, self._origin.stream_epoch, self.end),
+            id=RecordId(kind, self._origin.node, self._origin.stream_epoch, sample),
             origin=self._origin,
-            content="heartbeat",
-            t0_ns=now_ns,
+            content=content,
+            t0_ns=t0_ns,
             seen=c.seen,
             processed=c.processed,
             lost=c.lost,
             raw_bytes=c.raw_bytes,
             bundle=bundle,
-            detail={"latency_us_log20": self.tally.as_dict(), "end_ns": now_ns, **detail},
+            detail=detail,
         )
 
     def snapshot(self) -> dict[str, Any]:

@@ -76,6 +76,11 @@ class ClipDesk:
         for cut in self._cutter.push(block):
             self._pack(cut, state)
 
+    def gap(self, state: str) -> None:
+        """Pack what a gap cuts short."""
+        for cut in self._cutter.gap():
+            self._pack(cut, state)
+
     def finish(self, state: str) -> None:
         """Pack what is still waiting for samples with as much as there is: the stream ends."""
         for cut in self._cutter.finish():
@@ -127,4 +132,8 @@ class ClipDesk:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a snapshot."""
         self._cutter.restore(state["requests"])
+        self.follow(state)
+
+    def follow(self, state: dict[str, Any]) -> None:
+        """Keep to the spacing and the day's number of the epoch before."""
         self._rules.restore(state["captures"])

@@ -73,6 +73,19 @@ class ClipCutter:
             self._blocks.popleft()
         return cuts
 
+    def gap(self) -> list[Cut]:
+        """Serve what had begun with as much as there is, for samples are missing now.
+
+        No clip spans a gap: what was remembered is forgotten, and a request for samples after
+        the gap stays.
+        """
+        end = _end(self._blocks[-1]) if self._blocks else 0
+        begun = [r for r in self._requests if self._blocks and r.first_sample < end]
+        cuts = [self._cut(r) for r in begun]
+        self._requests = [r for r in self._requests if r not in begun]
+        self._blocks.clear()
+        return [c for c in cuts if c.counts.shape[1]]
+
     def finish(self) -> list[Cut]:
         """Serve what is still waiting with as much as there is, because the stream ends."""
         cuts = [self._cut(r) for r in self._requests if self._blocks]

@@ -173,13 +173,29 @@ class Judge:
             **self._last,
         }
 
+    def close(self, now_ns: int) -> list[Event]:
+        """Declare every open event over, because nothing more of this stream will come."""
+        changes = [d.close(now_ns) for d in self._deciders]
+        self._severity[:] = 0.0
+        return [
+            self._told(c, change, (), float("nan"))
+            for c, change in enumerate(changes)
+            if change is not None
+        ]
+
     def _event(self, c: int, change: Change, path: str, row: Floats, rpm: float) -> Event:
-        channel, names = self._info.channels[c], FAST_NAMES if path == "fast" else LONG_NAMES
+        names = FAST_NAMES if path == "fast" else LONG_NAMES
         contributions = (
             self._scorer.contributions(path, c, row, self.state, names)
             if self._scorer is not None and change.sensor_fault is None
             else ()
         )
+        return self._told(c, change, contributions, rpm)
+
+    def _told(
+        self, c: int, change: Change, contributions: tuple[tuple[str, float], ...], rpm: float
+    ) -> Event:
+        channel = self._info.channels[c]
         return Event(
             id=RecordId(
                 "event",

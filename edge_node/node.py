@@ -23,7 +23,7 @@ from edge_node.outbox import Batch, Outbox
 from edge_node.packing import Packed
 from edge_node.pipeline import Pipeline
 from edge_node.reflex import Reflex, Trip
-from edge_node.sources.port import Source
+from edge_node.sources.port import Gap, Source
 from edge_node.spool import Spool
 from edge_node.timeline import Timeline
 from vibro.assets import Machine
@@ -73,11 +73,12 @@ class Node:
             Waiting(_ns(reporting.status_s), _ns(reporting.sample_s)),
             self._desk,
         )
-        self._accounts = Accounts(self._origin, info.sample_bytes)
+        self._accounts = Accounts(self._origin, len(info.channels), info.sample_bytes)
         self._pipeline = Pipeline(
             machine, info, reporting, self._origin, self._timeline, self._outbox, self._desk
         )
         self._rested = 0
+        self._commissioned = self._closed = False
         self._last_commit_ns = self._last_heartbeat_ns = 0
         self._resume()
         reflex = None if act is None else Reflex(config.reflex, info, self._accounts.end)
@@ -91,10 +92,12 @@ class Node:
 
     def _resume(self) -> None:
         """Go back to the checkpoint and a little further, to fill windows and clip memory."""
-        held = self.spool.checkpoint()
+        held = json.loads(self.spool.checkpoint() or "null")
         start = 0
-        if held is not None:
-            self._restore(json.loads(held))
+        if held is not None and held.get("epoch") != self.source.info.stream_epoch:
+            self._follow(held)
+        elif held is not None:
+            self._restore(held)
             block = max(1, self._timeline.samples(self.config.source.block_s))
             back = max(self._desk.memory_samples, self._pipeline.spans.memory_samples)
             start = self._accounts.end - back
@@ -108,6 +111,9 @@ class Node:
 
     def _checkpoint(self, kept: Sequence[Packed]) -> bytes:
         state = {
+            "epoch": self.source.info.stream_epoch,
+            "rate_hz": self.source.info.rate_hz,
+            "closed": self._closed,
             "t0_ns": self._timeline.t0_ns,
             **self._accounts.snapshot(),
             **self._pipeline.snapshot(),
@@ -119,13 +125,19 @@ class Node:
         return json.dumps(state).encode()
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self._timeline.t0_ns = state["t0_ns"]
+        self._timeline.date(0, state["t0_ns"])
         self._accounts.restore(state)
         self._pipeline.restore(state)
         self._outbox.waiting.restore(state.get("waiting"))
         self._desk.restore(state)
         self._last_commit_ns = state["last_commit_ns"]
         self._last_heartbeat_ns = state["last_heartbeat_ns"]
+
+    def _follow(self, state: dict[str, Any]) -> None:
+        """Take over from another epoch of the stream what outlives it."""
+        self._pipeline.follow(state)
+        self._desk.follow(state)
+        self._commissioned = True
 
     # -- running -------------------------------------------------------------------------------
 
@@ -185,6 +197,9 @@ class Node:
         block = self.source.read()
         if block is None:
             return False
+        if isinstance(block, Gap):
+            self._gap(block)
+            return True
         started = self._monotonic()
         if self._reflex is not None:
             for trip in self._reflex.push(block):
@@ -198,10 +213,8 @@ class Node:
 
     def _take(self, block: SampleBlock, started: float) -> None:
         """Process samples up to the end of a window."""
-        if self._timeline.begin(block):
-            # Before any of its windows is judged.
-            self._last_commit_ns = self._last_heartbeat_ns = block.t0_ns
-            self._desk.begin()
+        # Before any of its windows is judged.
+        self._date(block.first_sample, block.t0_ns)
         windows = self._pipeline.push(block)
         self._accounts.tally.add(self._monotonic() - started, windows)
         self._accounts.block(block)
@@ -209,12 +222,32 @@ class Node:
         if self.now_ns - self._last_heartbeat_ns >= _ns(self.config.reporting.heartbeat_s):
             self._beat()
 
+    def _date(self, sample: int, t_ns: int) -> None:
+        """Date the stream; what is due at fixed times of it is due from its first date on."""
+        if self._timeline.date(sample, t_ns):
+            self._last_commit_ns = self._last_heartbeat_ns = t_ns
+            if not self._commissioned:
+                self._desk.begin()
+
+    def _gap(self, gap: Gap) -> None:
+        """Account for samples that never came: no window and no clip spans them."""
+        self.drain()
+        self._date(gap.first_sample, gap.t0_ns)
+        self._outbox.add(self._accounts.gap(gap, self.bundle_version, self._timeline.rate_hz))
+        if gap.samples and gap.first_sample >= 0:
+            self._desk.gap(self._pipeline.state)
+            self._pipeline.begin(gap.first_sample + gap.samples)
+
     def _beat(self) -> None:
         self._outbox.add(self._heartbeat())
         self._last_heartbeat_ns = self.now_ns
 
     def _heartbeat(self) -> Health:
-        detail = {"spool_bytes": self._outbox.spool_bytes, "finished": self.source.finished}
+        detail = {
+            "spool_bytes": self._outbox.spool_bytes,
+            "finished": self.source.finished and not self.source.continues,
+            **self.source.facts(),
+        }
         return self._accounts.heartbeat(self.now_ns, self._pipeline.bundle_version, detail)
 
     # -- committing ----------------------------------------------------------------------------
@@ -224,10 +257,19 @@ class Node:
         if (waiting := self._gatherer.rest()) is not None:
             self._take(waiting, self._monotonic())
 
-    def finish(self) -> None:
-        """Close what is open and commit: the source has ended or the node is being drained."""
+    def finish(self, *, closing: bool = False) -> None:
+        """Close what is open and commit: the source has ended.
+
+        Parameters
+        ----------
+        closing : bool
+            The epoch is over for ever, though the stream may go on in another: its events are too.
+        """
         self.drain()
         self._pipeline.finish()
+        if closing:
+            self._pipeline.close(self.now_ns)
+            self._closed = True
         self._desk.finish(self._pipeline.state)
         if self._last_heartbeat_ns != self.now_ns:
             self._beat()

@@ -137,6 +137,11 @@ class Pipeline:
         self._outbox.add(event)
         self._desk.event(event)
 
+    def close(self, now_ns: int) -> None:
+        """Declare every open event over: its stream epoch is."""
+        for event in self.judge.close(now_ns):
+            self._keep(replace(event, origin=self._origin))
+
     def finish(self) -> None:
         """Close whatever interval is open, because the stream ends."""
         self._outbox.rows(self._status.close())
@@ -155,7 +160,11 @@ class Pipeline:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a snapshot."""
         self._done = state["done"]
-        self.judge.restore(state["judge"])
+        self.follow(state)
         for k, p in self._paths.items():
             p.restore(state["paths"][k])
         self._status.restore(state["status"])
+
+    def follow(self, state: dict[str, Any]) -> None:
+        """Go on judging where the epoch before left off."""
+        self.judge.restore(state["judge"])
