@@ -178,6 +178,7 @@ class NodeConfig:
     ship: ShipSection
     register: str
     reflex: ReflexSection = ReflexSection()
+    service: ServiceSection = ServiceSection()
     acquisition: AcquisitionSection = AcquisitionSection()
     source_options: Any = None
     """The options of the source's own kind."""
@@ -196,6 +197,7 @@ _SECTIONS: dict[str, type] = {
     "spool": SpoolSection,
     "ship": ShipSection,
     "reflex": ReflexSection,
+    "service": ServiceSection,
     "privacy": PrivacySection,
 }
 
