@@ -10,8 +10,9 @@ from edge_node.captures import CaptureRules, Due
 from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import ReportingSection
 from edge_node.packing import ClipPacker, Packed
+from edge_node.privacy import Privacy
 from edge_node.timeline import Timeline
-from vibro.records import Clip, Event, Origin, RecordId, SampleBlock, StreamInfo
+from vibro.records import Event, Origin, SampleBlock, StreamInfo
 
 
 class ClipDesk:
@@ -25,13 +26,20 @@ class ClipDesk:
     origin : Origin
         Of the node's records.
     timeline : Timeline
+    privacy : Privacy
+        Says which clips may leave; the others are not cut.
     """
 
     def __init__(
-        self, reporting: ReportingSection, info: StreamInfo, origin: Origin, timeline: Timeline
+        self,
+        reporting: ReportingSection,
+        info: StreamInfo,
+        origin: Origin,
+        timeline: Timeline,
+        privacy: Privacy,
     ) -> None:
         self._reporting, self._info, self._origin = reporting, info, origin
-        self._timeline = timeline
+        self._timeline, self._privacy = timeline, privacy
         self._rules = CaptureRules(round(reporting.clip_spacing_s * 1e9), reporting.clips_per_day)
         self.memory_samples = timeline.samples(reporting.clip_s + reporting.clip_lead_s)
         self._cutter = ClipCutter(self.memory_samples, info.rate_hz)
@@ -51,7 +59,7 @@ class ClipDesk:
             # A clip is known by its first sample: no instant is cut twice.
             due.setdefault(samples(at), "capture")
         for first, reason in due.items():
-            self._cutter.request(Request(reason, "", first, samples(reporting.clip_s)))
+            self._request(Request(reason, "", first, samples(reporting.clip_s)))
 
     def event(self, event: Event) -> None:
         """Ask for the clip that an event's revision calls for, if any."""
@@ -67,7 +75,11 @@ class ClipDesk:
         lead = self._timeline.samples(self._reporting.clip_lead_s)
         first = max(0, self._timeline.sample_at(now_ns) - lead)
         n = self._timeline.samples(self._reporting.clip_s)
-        self._cutter.request(Request("event", due.event, first, n, due.revision))
+        self._request(Request("event", due.event, first, n, due.revision))
+
+    def _request(self, request: Request) -> None:
+        if self._privacy.may(request.reason):
+            self._cutter.request(request)
 
     # -- cutting and packing -------------------------------------------------------------------
 
@@ -87,23 +99,10 @@ class ClipDesk:
             self._pack(cut, state)
 
     def _pack(self, cut: Cut, state: str) -> None:
-        info = self._info
         request = replace(cut.request, state=cut.request.state or state)
-        source = info.channels[0].machine_path
-        clip = Clip(
-            id=RecordId("clip", source, info.stream_epoch, request.first_sample),
-            origin=self._origin,
-            reason=request.reason,
-            event=request.event,
-            t0_ns=cut.t0_ns,
-            rate_hz=info.rate_hz,
-            rpm=cut.rpm,
-            state=request.state,
-            channels=tuple(c.channel for c in info.channels),
-            scale=info.scale,
-            samples=cut.counts,
-        )
-        self._packer.add(request, clip)
+        clip = self._privacy.clip_of(request, cut, self._info, self._origin)
+        if clip is not None:
+            self._packer.add(request, clip)
 
     def ready(self, *, wait: bool) -> list[Packed]:
         """Return the clips that can go into the spool now."""

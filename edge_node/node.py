@@ -22,6 +22,7 @@ from edge_node.gather import HopGatherer
 from edge_node.outbox import Batch, Outbox
 from edge_node.packing import Packed
 from edge_node.pipeline import Pipeline
+from edge_node.privacy import Privacy
 from edge_node.reflex import Reflex, Trip
 from edge_node.sources.port import Gap, Source
 from edge_node.spool import Spool
@@ -65,13 +66,15 @@ class Node:
         # The sequence is given by the spool at the moment of the append.
         self._origin = Origin(node.id, node.site, node.machine, LIVE, 0, info.stream_epoch)
         self._timeline = Timeline(info.rate_hz)
-        self._desk = ClipDesk(reporting, info, self._origin, self._timeline)
+        privacy = Privacy(config.privacy, config.ship.region, machine.region)
+        self._desk = ClipDesk(reporting, info, self._origin, self._timeline, privacy)
         self._outbox = Outbox(
             spool,
             self._origin,
             tuple(c.channel for c in info.channels),
             Waiting(_ns(reporting.status_s), _ns(reporting.sample_s)),
             self._desk,
+            privacy,
         )
         self._accounts = Accounts(self._origin, len(info.channels), info.sample_bytes)
         self._pipeline = Pipeline(

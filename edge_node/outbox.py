@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from edge_node.blocks import Waiting, feature_blocks
 from edge_node.clip_desk import ClipDesk
 from edge_node.packing import Packed
+from edge_node.privacy import Plain, Privacy
 from edge_node.reporting import Row
 from edge_node.spool import Spool
 from edge_node.spool.sqlite import Transaction
 from vibro.errors import VibroError
-from vibro.records import LIVE, TOPIC_OF, Event, Origin, Record
+from vibro.records import LIVE, TOPIC_OF, Event, Origin
 from vibro.wire import encode
 
 
@@ -21,7 +22,7 @@ from vibro.wire import encode
 class Batch:
     """What one commit makes durable together."""
 
-    records: list[Record]
+    records: list[Plain]
     clips: list[Packed]
     checkpoint: bytes
     t_ns: int
@@ -39,6 +40,7 @@ class Outbox:
     waiting : Waiting
         Rows that wait for more of their kind.
     desk : ClipDesk
+    privacy : Privacy
     """
 
     def __init__(
@@ -48,19 +50,21 @@ class Outbox:
         channels: tuple[str, ...],
         waiting: Waiting,
         desk: ClipDesk,
+        privacy: Privacy,
     ) -> None:
         self._spool, self._origin, self._channels = spool, origin, channels
-        self.waiting, self._desk = waiting, desk
-        self._records: list[Record] = []
+        self.waiting, self._desk, self._privacy = waiting, desk, privacy
+        self._records: list[Plain] = []
         self.commits = 0
         self.spool_bytes = spool.size_bytes()
 
     def __bool__(self) -> bool:
         return bool(self._records)
 
-    def add(self, record: Record) -> None:
-        """Put a record in; the spool will number it."""
-        self._records.append(record)
+    def add(self, record: Plain) -> None:
+        """Put a record in if it may leave; the spool will number it."""
+        if self._privacy.lets(record):
+            self._records.append(record)
 
     def rows(self, rows: Sequence[Row]) -> None:
         """Let finished rows wait for more of their kind."""
