@@ -231,6 +231,9 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if not isinstance(given, dict):
             mistakes.append(f"[{name}] is not a table: write a line [{name}]")
             continue
+        if name == "source":
+            _read_source(given, sections, mistakes)
+            continue
         values = read_section(name, kind, given, mistakes)
         if values is not None:
             sections[name] = kind(**values)
@@ -243,10 +246,21 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return sections, mistakes
 
 
-def sample_config() -> str:
-    """Return a commented TOML file with every option at its default."""
+def _read_source(given: dict[str, Any], sections: dict[str, Any], mistakes: list[str]) -> None:
+    from edge_node.sources.section import read_source  # noqa: PLC0415 (its options are made here)
+
+    before = len(mistakes)
+    section, options = read_source(given, mistakes)
+    if len(mistakes) == before:
+        sections |= {"source": section, "source_options": options}
+
+
+def sample_config(source: str = "replay") -> str:
+    """Return a commented TOML file with every option at its default, for a kind of source."""
+    from edge_node.sources.section import sample_source  # noqa: PLC0415 (as above)
+
     lines = ["# Asset register that describes the machine, its points, bearings and limits."]
     lines += ['register = "../../assets.csv"', ""]
     for name, kind in _SECTIONS.items():
-        lines += [*sample_section(name, kind), ""]
+        lines += [sample_source(source)] if name == "source" else [*sample_section(name, kind), ""]
     return "\n".join(lines)

@@ -17,8 +17,8 @@ from edge_node.config import (
 )
 from edge_node.sources import open_source
 from edge_node.sources.port import AsFastAsPossible, PlantClock, WallClock
-from edge_node.sources.replay import ReplaySource
-from edge_node.sources.simulator import SimulatorSource
+from edge_node.sources.replay import ReplayOptions, ReplaySource
+from edge_node.sources.simulator import SimulatorOptions, SimulatorSource
 from tests.edge_node.plants import MACHINE, RATE, Now, S
 from vibro.errors import BadInputError
 from vibro.files import Recording, write_recording
@@ -26,6 +26,7 @@ from vibro.simulate import Scenario, SimulatedMachine
 
 T0 = 1_700_000_000 * S
 SECONDS = 2.3
+PLAIN = ReplayOptions()
 SCENARIO = Scenario(SECONDS, 1.0, 4)
 X = np.random.default_rng(0).standard_normal((2, round(SECONDS * RATE))).astype(np.float32)
 
@@ -54,7 +55,7 @@ def opened(request, tmp_path):
 
         def open_it(pace=None, block_s=0.5):
             pace = pace or AsFastAsPossible()
-            return ReplaySource(MACHINE, files, rate_hz=0, t0_ns=T0, block_s=block_s, pace=pace)
+            return ReplaySource(MACHINE, files, PLAIN, t0_ns=T0, block_s=block_s, pace=pace)
 
     return open_it
 
@@ -128,7 +129,7 @@ def test_replayed_samples_are_the_recordings(tmp_path):
     source = ReplaySource(
         MACHINE,
         [recorded(tmp_path)],
-        rate_hz=0,
+        PLAIN,
         t0_ns=T0,
         block_s=0.5,
         pace=AsFastAsPossible(),
@@ -166,7 +167,7 @@ def test_recordings_that_do_not_fit(tmp_path, make, said):
         return ReplaySource(
             MACHINE,
             make(tmp_path),
-            rate_hz=0,
+            PLAIN,
             t0_ns=T0,
             block_s=0.5,
             pace=AsFastAsPossible(),
@@ -184,7 +185,7 @@ def test_a_recording_that_knows_no_rate_has_the_machines_or_the_named_one(tmp_pa
         source = ReplaySource(
             MACHINE,
             [tmp_path / "plain.npy"],
-            rate_hz=named,
+            ReplayOptions(rate_hz=named),
             t0_ns=T0,
             block_s=0.5,
             pace=AsFastAsPossible(),
@@ -197,9 +198,11 @@ def test_a_recording_that_knows_no_rate_has_the_machines_or_the_named_one(tmp_pa
 def test_what_a_configuration_names_is_opened(tmp_path, kind, pace):
     recorded(tmp_path)
     (tmp_path / "clock").write_text(str(T0 + S))
-    section = SourceSection(
-        kind=kind, files=("a.npy",), pace=pace, clock="clock", duration_s=10.0, commissioning_s=5.0
-    )
+    section = SourceSection(kind=kind, pace=pace, clock="clock")
+    options = {
+        "replay": ReplayOptions(files=("a.npy",)),
+        "simulator": SimulatorOptions(duration_s=10.0, commissioning_s=5.0),
+    }[kind]
     config = NodeConfig(
         tmp_path,
         NodeSection("n", "harbour", "motor-1"),
@@ -208,6 +211,7 @@ def test_what_a_configuration_names_is_opened(tmp_path, kind, pace):
         SpoolSection(),
         ShipSection(),
         "assets.csv",
+        source_options=options,
     )
     source = open_source(config, MACHINE, T0)
     block = source.read()

@@ -7,9 +7,9 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_node.config import load, parse
+from edge_node.sources.section import source_mistakes
 from vibro.assets import register_text
 from vibro.assets.register import check_register
 from vibro.errors import BadInputError
@@ -36,7 +36,8 @@ def check_node(path: Path) -> Checked:
     machine = f"{node.site}/{node.machine}" if node else ""
     if isinstance(raw.get("register"), str):
         mistakes += _register_mistakes(path.resolve().parent / raw["register"], machine)
-    mistakes += _source_mistakes(path.resolve().parent, sections.get("source"))
+    if (source := sections.get("source")) is not None:
+        mistakes += source_mistakes(path.resolve().parent, source, sections["source_options"])
     return Checked(path, node.id if node else "", machine, tuple(mistakes))
 
 
@@ -81,22 +82,3 @@ def _register_mistakes(register: Path, machine: str) -> list[str]:
     near = difflib.get_close_matches(machine, found.machines, 3)
     hint = f"; near: {', '.join(near)}" if near else ""
     return [f"node.machine: '{machine}' is not in the asset register {register}{hint}"]
-
-
-def _source_mistakes(folder: Path, source: Any) -> list[str]:
-    if source is None:
-        return []
-    mistakes = []
-    if source.pace == "clock" and not source.clock:
-        mistakes.append("source.clock is empty: pace = 'clock' needs the plant clock's file")
-    if source.kind == "simulator" and source.duration_s - source.commissioning_s < 1.0:
-        mistakes.append(
-            f"source.commissioning_s = {source.commissioning_s:g} s must end at least 1 s before "
-            f"duration_s = {source.duration_s:g} s"
-        )
-    if source.kind == "replay":
-        if not source.files:
-            mistakes.append("source.files is empty: name at least one recording to replay")
-        missing = [f for f in source.files if not (folder / f).is_file()]
-        mistakes += [f"source.files: {folder / f} is not there" for f in missing]
-    return mistakes
