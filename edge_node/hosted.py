@@ -10,16 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from edge_node.config import NodeConfig
+from edge_node.facts import status
 from edge_node.models import BundleSlot, Notice
 from edge_node.node import Node
 from edge_node.outbox import Batch
 from edge_node.reflex import Action, Actuator, action_of
+from edge_node.reload import apply, reflex_of
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source
 from edge_node.spool import Spool
 from vibro.assets import Machine, parse_register, register_text
-from vibro.errors import BadInputError, VibroError
+from vibro.errors import BadInputError
 from vibro.log import EmbeddedLog
 from vibro.records import topic
 
@@ -66,20 +68,69 @@ class HostedNode:
             time.perf_counter,
             self.actuator,
         )
-        self.shipper = Shipper(
-            spool,
+        self.shipper = self._connected(config)
+        self._notices_read = 0
+        self._closed = False
+        self._shipped = -1
+        self._stepped_at = time.monotonic()
+        self._keeping_since = 0.0
+        self.real = config.source.pace == "real"
+        self._quiet_s = 2.0 * config.source.block_s + QUIET_S if self.real else 0.0
+
+    def _connected(self, config: NodeConfig) -> Shipper:
+        return Shipper(
+            self.node.spool,
             # The keeper's own: the node's reads the notices of models meanwhile.
             EmbeddedLog(config.path(config.ship.log)),
             config.node.site,
             config.node.id,
             random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
         )
-        self._notices_read = 0
-        self._closed = False
-        self._shipped = -1
-        self._stepped_at = 0.0
-        self.real = config.source.pace == "real"
-        self._quiet_s = 2.0 * config.source.block_s + QUIET_S if self.real else 0.0
+
+    def reconfigure(self, config: NodeConfig) -> None:
+        """Go on with other limits, intervals and ways out, between two blocks.
+
+        Raises
+        ------
+        BadInputError
+            If the limits do not fit the channels, or there is no action; then nothing has changed.
+        """
+        self.settle()
+        reflex, action = reflex_of(self.node, config), action_of(config.reflex)
+        if config.ship != self.config.ship:
+            self._log = EmbeddedLog(config.path(config.ship.log))
+            self._notices_read = 0
+            records, sizes = self.shipper.records, self.shipper.bytes_by_kind
+            self.shipper = self._connected(config)
+            self.shipper.records, self.shipper.bytes_by_kind = records, sizes
+            self._shipped = -1
+        if config.reflex != self.config.reflex:
+            self.actuator.use(action)
+        apply(self.node, config, reflex)
+        self.config = config
+
+    # -- facts, for whoever asks on whichever thread ---------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether the source has ended."""
+        return self._closed
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Bundles that were refused, each with its reason."""
+        return tuple(self._slot.refused)
+
+    def quiet_s(self, now_s: float) -> float:
+        """Time since the source last said something."""
+        return now_s - self._stepped_at
+
+    def committing_s(self, now_s: float) -> float:
+        """Time that the keeper has spent on what it does now; 0 when it is idle."""
+        keeping = self._keeping
+        return 0.0 if keeping is None or keeping.done() else now_s - self._keeping_since
+
+    # -- turns -----------------------------------------------------------------------------------
 
     def poll_models(self) -> None:
         """Take over a newly announced bundle of this machine's class, if it proves good."""
@@ -165,9 +216,11 @@ class HostedNode:
         self.settle()
         now = time.monotonic()
         if self.node.commit_due:
+            self._keeping_since = now
             self._keeping = self._keeper.submit(self._write, self.node.hand_over())
         elif self._shipped != self.node.commits and now >= self._ship_at:
             self._ship_at = now + SHIP_AGAIN_S
+            self._keeping_since = now
             self._keeping = self._keeper.submit(self._ship)
 
     def _write(self, batch: Batch) -> None:
@@ -180,11 +233,19 @@ class HostedNode:
         if keeping is not None:
             keeping.result()
 
-    def drain(self) -> None:
-        """Commit and ship before the process ends."""
+    def secure(self) -> None:
+        """Commit everything: what comes now may be cut short."""
         self.settle()
         self.node.drain()
         self.node.commit(wait=True)
+
+    def drain(self) -> None:
+        """Commit and ship before the process ends."""
+        self.secure()
+        self.close()
+
+    def close(self) -> None:
+        """End actions and ship what is committed, before the process ends."""
         self.actuator.close(ACTION_S)
         self.ship()
         self._keeper.shutdown()
@@ -203,24 +264,3 @@ def machine_of(config: NodeConfig) -> Machine:
     return parse_register(register_text(path), str(path)).machine(
         f"{config.node.site}/{config.node.machine}"
     )
-
-
-def status(config: NodeConfig) -> dict[str, Any]:
-    """What a node's files say of it, without disturbing it."""
-    spool_file = config.folder / "spool.db"
-    if not spool_file.exists():
-        raise VibroError(f"node {config.node.id} has never run: {spool_file} does not exist")
-    spool = Spool(spool_file, 2**62, 2**62)
-    held = spool.checkpoint()
-    state = json.loads(held) if held else {}
-    result = {
-        "node": config.node.id,
-        "machine": f"{config.node.site}/{config.node.machine}",
-        "samples": {k: state.get("counters", {}).get(k, 0) for k in ("seen", "processed", "lost")},
-        "state": state.get("judge", {}).get("state"),
-        "spool_bytes": spool.size_bytes(),
-        "produced": {f"{k}/{lane}": n for (k, lane), n in spool.produced().items()},
-        "given_up": {k: {"records": n, "bytes": b} for k, (n, b) in spool.given_up().items()},
-    }
-    spool.close()
-    return result

@@ -201,6 +201,10 @@ class Actuator:
         except queue.Full:
             self.dropped += 1
 
+    def use(self, action: Action) -> None:
+        """Act otherwise, from the next trip on that is taken out of the queue."""
+        self._action = action
+
     def close(self, timeout_s: float) -> None:
         """Let what is queued be done, for so long at most."""
         try:

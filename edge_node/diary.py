@@ -1,0 +1,86 @@
+"""What happens to the nodes of a process, one line a change: begun, link lost, silent, ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from edge_node.hosted import HostedNode
+from edge_node.live import ailments, node_facts
+
+LOG = logging.getLogger("vibro.node")
+
+
+class Diary:
+    """Compares what it sees with what it saw last, and says what has changed.
+
+    Parameters
+    ----------
+    nodes : sequence of HostedNode
+    """
+
+    def __init__(self, nodes: Sequence[HostedNode]) -> None:
+        self._nodes = nodes
+        self._bundles = [hosted.node.bundle_version for hosted in nodes]
+        self._refused = [0 for _ in nodes]
+        self._links = [True for _ in nodes]
+        self._ill: set[str] = set()
+
+    def begun(self) -> None:
+        """Say which nodes run."""
+        for hosted in self._nodes:
+            config = hosted.config
+            LOG.info(
+                "%s: listens to %s, %d channels, %s; %s", config.node.id, hosted.machine.path,
+                len(hosted.machine.points), config.source.kind,
+                f"bundle {hosted.node.bundle_version}" if hosted.node.bundle_version
+                else "learning (no bundle yet)",
+            )  # fmt: skip
+
+    def look(self, now_s: float) -> None:
+        """Say what has changed since the last look."""
+        for at, hosted in enumerate(self._nodes):
+            self._bundle(at, hosted)
+            self._link(at, hosted)
+        self._ailments(now_s)
+
+    def ended(self) -> None:
+        """Say how far the nodes came."""
+        for hosted in self._nodes:
+            LOG.info(
+                "%s: ended in order; %s", hosted.config.node.id,
+                hosted.shipper.last_error or "everything is shipped",
+            )  # fmt: skip
+
+    def _bundle(self, at: int, hosted: HostedNode) -> None:
+        version = hosted.node.bundle_version
+        if version != self._bundles[at]:
+            self._bundles[at] = version
+            LOG.info("%s: runs bundle %s", hosted.config.node.id, version)
+        for why in hosted.refused[self._refused[at] :]:
+            LOG.warning("%s: bundle refused: %s", hosted.config.node.id, why)
+        self._refused[at] = len(hosted.refused)
+
+    def _link(self, at: int, hosted: HostedNode) -> None:
+        up = not hosted.shipper.last_error
+        if up == self._links[at]:
+            return
+        self._links[at] = up
+        if up:
+            LOG.warning("%s: the link is back", hosted.config.node.id)
+        else:
+            LOG.warning(
+                "%s: the link is down: %s", hosted.config.node.id, hosted.shipper.last_error
+            )
+
+    def _ailments(self, now_s: float) -> None:
+        """Say when something falls ill and when it is well again, without the figures between."""
+        nodes = [node_facts(hosted, now_s, time.time_ns()) for hosted in self._nodes]
+        # The loop that looks has just gone round.
+        ill = ailments(0.0, nodes)
+        for matter in ill.keys() - self._ill:
+            LOG.warning("%s", ill[matter])
+        for matter in self._ill - ill.keys():
+            LOG.warning("%s: well again", matter)
+        self._ill = set(ill)
