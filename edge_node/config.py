@@ -79,6 +79,12 @@ class ReportingSection:
     capture_at_s: tuple[float, ...] = option(
         (), "s", "Machine times after which a clip is captured, event or not.", low=0
     )
+    daily_s: float = option(
+        86_400.0, "s", "Period of a spectrum and waveform of all channels; 0 = never.", low=0
+    )
+    spectrum_s: float = option(10.0, "s", "Stretch that a spectrum is averaged over.", low=0.1)
+    captures_per_day: int = option(24, "", "Most captures a day that people ask for.", low=0)
+    capture_max_s: float = option(60.0, "s", "Longest capture that may be asked for.", low=0.1)
     commit_s: float = option(10.0, "s", "Stream time between two durable commits.", low=0.1)
 
 
