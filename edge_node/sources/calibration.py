@@ -85,7 +85,9 @@ def as_scale(m_s2: NDArray[np.float64]) -> NDArray[np.float32]:
     return m_s2.astype(np.float32)
 
 
-def chosen(key: str, given: Sequence[int], first: int, available: int, channels: int) -> list[int]:
+def chosen(
+    key: str, given: Sequence[float], first: int, available: int, channels: int
+) -> list[int]:
     """Return the converter's input of each channel of the machine.
 
     Parameters
@@ -100,6 +102,8 @@ def chosen(key: str, given: Sequence[int], first: int, available: int, channels:
     BadInputError
         If an input does not exist, is named twice, or the machine has another number of channels.
     """
+    if any(i != int(i) for i in given):
+        raise BadInputError(f"{key} = {list(given)} is not made of whole numbers")
     inputs = [int(i) for i in given] or list(range(first, first + channels))
     if len(inputs) != channels:
         raise BadInputError(

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_node.library import library
 from edge_node.options import option
+from edge_node.password import read_password
 from edge_node.sources.calibration import UNITS, as_scale, m_s2_per_unit, per_channel
 from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
 from edge_node.sources.inbox import Inbox
-from edge_node.sources.library import library
 from edge_node.sources.mqtt_payload import ENCODINGS, HEADER_MODULUS, PayloadFormat
 from edge_node.sources.sequence import Sequence
 from vibro.assets import Machine
@@ -125,7 +126,7 @@ class MqttDevice:
             options.layout == "planar",
             options.sequence != "none",
         )
-        self._password = _first_line(folder, options.password_file)
+        self._password = read_password(folder, options.password_file, f"{TABLE}.password_file")
         self._ca_file = str(folder / options.ca_file) if options.ca_file else ""
         self._inbox = Inbox(round(QUEUE_S * self._rate_hz))
         self._client: Any = None
@@ -247,13 +248,3 @@ class MqttDevice:
                 "%s: a message on %s cannot be read, %d so far: %s",
                 TABLE, self._options.topic, self.refused, error,
             )  # fmt: skip
-
-
-def _first_line(folder: Path, name: str) -> str | None:
-    if not name:
-        return None
-    path = folder / name
-    try:
-        return path.read_text(encoding="utf-8").split("\n")[0].strip()
-    except (OSError, UnicodeDecodeError):
-        raise BadInputError(f"{TABLE}.password_file = '{path}' cannot be read") from None

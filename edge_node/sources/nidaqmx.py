@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_node.library import library
 from edge_node.options import option
 from edge_node.sources.calibration import as_scale, m_s2_per_unit, per_channel
 from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
-from edge_node.sources.library import library
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
 
