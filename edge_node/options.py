@@ -11,6 +11,11 @@ from typing import Any
 
 from vibro.records import SLUG
 
+MOST = 2.0**63
+"""Numbers are below: there is room for no larger time in ns or size in bytes."""
+SHOWN = 80
+"""Characters of a wrong value that are quoted."""
+
 
 def option(
     default: Any,
@@ -69,13 +74,15 @@ def _value(section: str, spec: Field[Any], value: Any, mistakes: list[str]) -> A
         _check_word(section, spec, value, mistakes)
     else:
         _check_number(key, spec, value, mistakes)
-    return float(value) if kind == "float" and isinstance(value, int) else value
+    whole = kind == "float" and isinstance(value, int) and abs(value) < MOST
+    return float(value) if whole else value
 
 
 def _list(key: str, spec: Field[Any], value: Any, mistakes: list[str]) -> tuple[Any, ...]:
     texts = "str" in str(spec.type)
     if not isinstance(value, list) or (texts and not all(isinstance(v, str) for v in value)):
-        mistakes.append(f"{key} = {value!r} is not a list of {'texts' if texts else 'numbers'}")
+        wanted = "texts" if texts else "numbers"
+        mistakes.append(f"{key} = {_shown(value)} is not a list of {wanted}")
         return ()
     if not texts:
         for i, item in enumerate(value):
@@ -86,18 +93,29 @@ def _list(key: str, spec: Field[Any], value: Any, mistakes: list[str]) -> tuple[
 def _check_number(key: str, spec: Field[Any], value: Any, mistakes: list[str]) -> None:
     whole = str(spec.type) == "int"
     if isinstance(value, bool) or not isinstance(value, (int,) if whole else (int, float)):
-        mistakes.append(f"{key} = {value!r} is not a number ({spec.metadata['unit']})")
-    elif (low := spec.metadata["low"]) is not None and not low <= value < float("inf"):
+        mistakes.append(f"{key} = {_shown(value)} is not a number ({spec.metadata['unit']})")
+    elif not abs(value) < MOST:
+        mistakes.append(f"{key} = {_shown(value)} is too large, or not finite")
+    elif (low := spec.metadata["low"]) is not None and value < low:
         mistakes.append(
             f"{key} = {value!r} is too small: at least {low:g} {spec.metadata['unit']}".rstrip()
         )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it was written, shortened: a number may have thousands of digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _check_word(section: str, spec: Field[Any], value: Any, mistakes: list[str]) -> None:
     key = f"{section}.{spec.name}"
     words = spec.metadata["words"]
     if not isinstance(value, str):
-        mistakes.append(f"{key} = {value!r} is not a text")
+        mistakes.append(f"{key} = {_shown(value)} is not a text")
     elif words and value not in words:
         mistakes.append(f"{key} = '{value}' is not one of {', '.join(words)}")
     elif spec.metadata["unit"] == "slug" and not SLUG.match(value):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import os
+import shutil
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from edge_node.config import load, parse
+from edge_node.config import NodeConfig, ReflexSection, ServiceSection, load, parse
+from edge_node.reflex import action_of
+from edge_node.sources.kinds import RecordedKind, kind_of
 from edge_node.sources.section import source_mistakes
-from vibro.assets import register_text
+from vibro.assets import Machine, register_text
 from vibro.assets.register import check_register
-from vibro.errors import BadInputError
+from vibro.errors import BadInputError, MissingExtraError, VibroError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +32,32 @@ class Checked:
 
 
 def check_node(path: Path) -> Checked:
-    """Check a configuration, the register it names and the recordings it replays."""
+    """Check a configuration and all it names: register, machine, source, reflex, folders, extras.
+
+    What can only be known with a sensor that answers is left to the node's start.
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Checked(path, "", "", (_unreadable(path),))
+    folder = path.resolve().parent
     sections, mistakes = parse(raw)
     node = sections.get("node")
-    machine = f"{node.site}/{node.machine}" if node else ""
+    wanted = f"{node.site}/{node.machine}" if node else ""
+    machine = None
     if isinstance(raw.get("register"), str):
-        mistakes += _register_mistakes(path.resolve().parent / raw["register"], machine)
+        machine, told = _machine(folder / raw["register"], wanted)
+        mistakes += told
     if (source := sections.get("source")) is not None:
-        mistakes += source_mistakes(path.resolve().parent, source, sections["source_options"])
-    return Checked(path, node.id if node else "", machine, tuple(mistakes))
+        mistakes += source_mistakes(folder, source, sections["source_options"])
+    if (reflex := sections.get("reflex")) is not None:
+        mistakes += _reflex_mistakes(reflex, machine)
+    if (service := sections.get("service")) is not None:
+        mistakes += _service_mistakes(service)
+    mistakes += _folder_mistakes(folder, sections.get("ship"))
+    if not mistakes and machine is not None:
+        mistakes += _opening_mistakes(load(path), machine)
+    return Checked(path, node.id if node else "", wanted, tuple(_one_line(m) for m in mistakes))
 
 
 def require_sound(paths: Sequence[Path]) -> None:
@@ -58,27 +77,118 @@ def require_sound(paths: Sequence[Path]) -> None:
             told.append(
                 f"{path}: shares its folder, and so its spool, with {other}; give each node its own"
             )
+    if not told:
+        service_of(paths)
     if told:
         raise BadInputError("; ".join(told))
+
+
+def checked_config(path: Path) -> NodeConfig:
+    """Return a configuration that has no mistake.
+
+    Raises
+    ------
+    BadInputError
+        With every mistake.
+    """
+    if mistakes := check_node(path).mistakes:
+        raise BadInputError(f"{path}: {'; '.join(mistakes)}")
+    return load(path)
+
+
+def service_of(paths: Sequence[Path]) -> ServiceSection:
+    """Return what the one process of these nodes answers.
+
+    Raises
+    ------
+    BadInputError
+        If two of them want it to answer in different places.
+    """
+    wanted = {path: load(path).service for path in paths}
+    said = {path: s for path, s in wanted.items() if s.http_port}
+    if len(set(said.values())) > 1:
+        places = ", ".join(f"{p}: {s.http_address} port {s.http_port}" for p, s in said.items())
+        raise BadInputError(
+            f"service.http_port: one process answers in one place, but {places}; "
+            "give all the same, or 0"
+        )
+    return next(iter(said.values()), ServiceSection())
+
+
+def _one_line(text: str) -> str:
+    """What a message quotes of a file may hold anything, also what a terminal would obey."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _unreadable(path: Path) -> str:
     try:
         load(path)
     except BadInputError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return _one_line(str(error).removeprefix(f"{path}: "))
     return "changes while it is read"
 
 
-def _register_mistakes(register: Path, machine: str) -> list[str]:
+def _machine(register: Path, wanted: str) -> tuple[Machine | None, list[str]]:
     try:
         found, problems = check_register(register_text(register))
     except BadInputError as error:
-        return [f"register: {error}"]
+        return None, [f"register: {error}"]
     if problems:
-        return [f"register: {register}: {problem}" for problem in problems]
-    if not machine or machine in found.machines:
-        return []
-    near = difflib.get_close_matches(machine, found.machines, 3)
+        return None, [f"register: {register}: {problem}" for problem in problems]
+    if not wanted or wanted in found.machines:
+        return found.machines.get(wanted), []
+    near = difflib.get_close_matches(wanted, found.machines, 3)
     hint = f"; near: {', '.join(near)}" if near else ""
-    return [f"node.machine: '{machine}' is not in the asset register {register}{hint}"]
+    return None, [f"node.machine: '{wanted}' is not in the asset register {register}{hint}"]
+
+
+def _reflex_mistakes(section: ReflexSection, machine: Machine | None) -> Iterator[str]:
+    for field in fields(section):
+        limits: Any = getattr(section, field.name)
+        if not str(field.type).startswith("tuple[float") or machine is None:
+            continue
+        if len(limits) not in {0, 1, len(machine.points)}:
+            yield (
+                f"reflex.{field.name} has {len(limits)} limits, the machine "
+                f"{len(machine.points)} channels: give none, one for all, or one for each"
+            )
+    try:
+        action_of(section)
+    except VibroError as error:
+        yield str(error)
+    if section.action == "program" and section.program:
+        program = section.program[0]
+        if "\0" in program or shutil.which(program) is None:
+            yield f"reflex.program = '{program}' cannot be run: name a program by its full path"
+
+
+def _service_mistakes(section: ServiceSection) -> Iterator[str]:
+    if section.http_port > 65_535:
+        yield f"service.http_port = {section.http_port} is too large: at most 65535"
+    if section.http_port and importlib.util.find_spec("prometheus_client") is None:
+        yield str(MissingExtraError(f"service.http_port = {section.http_port}", "edge"))
+
+
+def _folder_mistakes(folder: Path, ship: Any) -> Iterator[str]:
+    """Places that the node writes to, which it must be able to."""
+    places = {"the node's folder": folder}
+    if ship is not None and "\0" not in ship.log:
+        places["ship.log"] = (folder / ship.log).resolve()
+    for what, place in places.items():
+        there = next(p for p in (place, *place.parents) if p.exists())
+        if not there.is_dir():
+            yield f"{what}: {there} is no folder"
+        elif not os.access(there, os.W_OK | os.X_OK):
+            yield f"{what}: {there} cannot be written by this user; change its owner"
+
+
+def _opening_mistakes(config: NodeConfig, machine: Machine) -> Iterator[str]:
+    """Open recordings, and load what a device needs without touching the device."""
+    kind, options = kind_of(config.source.kind), config.source_options
+    try:
+        if not isinstance(kind, RecordedKind):
+            kind.open_device(options, machine, config.folder)
+        elif getattr(options, "files", ()):
+            kind.open_source(config, machine, 0)
+    except VibroError as error:
+        yield f"source: {error}"
