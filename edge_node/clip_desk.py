@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from edge_node.captures import CaptureRules, Due
 from edge_node.clips import ClipCutter, Cut, Request
 from edge_node.config import ReportingSection
+from edge_node.daily import WAVEFORM, DailyRules, phase_of, spectrum_of
 from edge_node.packing import ClipPacker, Packed
 from edge_node.privacy import Privacy
 from edge_node.timeline import Timeline
@@ -41,7 +43,10 @@ class ClipDesk:
         self._reporting, self._info, self._origin = reporting, info, origin
         self._timeline, self._privacy = timeline, privacy
         self._rules = CaptureRules(round(reporting.clip_spacing_s * 1e9), reporting.clips_per_day)
-        self.memory_samples = timeline.samples(reporting.clip_s + reporting.clip_lead_s)
+        every_ns, stretch_ns = round(reporting.daily_s * 1e9), round(reporting.spectrum_s * 1e9)
+        self._daily = DailyRules(every_ns, stretch_ns, phase_of(origin.node, every_ns))
+        longest_s = max(reporting.clip_s + reporting.clip_lead_s, reporting.spectrum_s)
+        self.memory_samples = timeline.samples(longest_s)
         self._cutter = ClipCutter(self.memory_samples, info.rate_hz)
         self._packer = ClipPacker(0)
 
@@ -77,8 +82,27 @@ class ClipDesk:
         n = self._timeline.samples(self._reporting.clip_s)
         self._request(Request("event", due.event, first, n, due.revision))
 
+    def window(self, now_ns: int, state: str) -> None:
+        """Ask for the spectrum and waveform that are due at the end of a window, if any."""
+        reason = self._daily.due(now_ns, state)
+        if reason:
+            n = self._timeline.samples(self._reporting.spectrum_s)
+            first = max(0, self._timeline.sample_at(now_ns) - n)
+            wanted = Request("daily", "", first, n, state=state, spectrum=reason)
+            self._request(replace(wanted, waveform=WAVEFORM))
+
+    @property
+    def capturing(self) -> bool:
+        """Whether a capture that a person asked for is under way."""
+        return any(r.request for r in self._cutter.requests)
+
+    def capture(self, request: str, seconds: float, first_sample: int) -> None:
+        """Ask for the capture of a person's request, from a sample on."""
+        n = self._timeline.samples(seconds)
+        self._request(Request("capture", "", first_sample, n, spectrum="capture", request=request))
+
     def _request(self, request: Request) -> None:
-        if self._privacy.may(request.reason):
+        if self._privacy.may(request.reason) or (request.spectrum and self._privacy.spectra):
             self._cutter.request(request)
 
     # -- cutting and packing -------------------------------------------------------------------
@@ -90,6 +114,7 @@ class ClipDesk:
 
     def gap(self, state: str) -> None:
         """Pack what a gap cuts short."""
+        self._daily.interrupt()
         for cut in self._cutter.gap():
             self._pack(cut, state)
 
@@ -99,10 +124,12 @@ class ClipDesk:
             self._pack(cut, state)
 
     def _pack(self, cut: Cut, state: str) -> None:
-        request = replace(cut.request, state=cut.request.state or state)
-        clip = self._privacy.clip_of(request, cut, self._info, self._origin)
-        if clip is not None:
-            self._packer.add(request, clip)
+        cut = replace(cut, request=replace(cut.request, state=cut.request.state or state))
+        spectrum = None
+        if cut.request.spectrum and self._privacy.spectra:
+            spectrum = partial(spectrum_of, cut, self._info, self._origin)
+        clip = self._privacy.clip_of(cut, self._info, self._origin)
+        self._packer.add(cut.request, clip, spectrum)
 
     def ready(self, *, wait: bool) -> list[Packed]:
         """Return the clips that can go into the spool now."""
@@ -126,13 +153,17 @@ class ClipDesk:
         return {
             "requests": [*map(asdict, unpacked), *self._cutter.snapshot()],
             "captures": self._rules.snapshot(),
+            "daily": self._daily.snapshot(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a snapshot."""
         self._cutter.restore(state["requests"])
-        self.follow(state)
+        self._rules.restore(state["captures"])
+        self._daily.restore(state.get("daily"))
 
     def follow(self, state: dict[str, Any]) -> None:
         """Keep to the spacing and the day's number of the epoch before."""
         self._rules.restore(state["captures"])
+        self._daily.restore(state.get("daily"))
+        self._daily.interrupt()

@@ -18,7 +18,18 @@ from vibro.records import SampleBlock
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A clip to cut: which samples, and why; and, once cut, the state that it was cut in."""
+    """A clip to cut: which samples, and why; and, once cut, the state that it was cut in.
+
+    Attributes
+    ----------
+    spectrum : str
+        Why a spectrum of these samples is wanted as well, see `vibro.records.Spectrum`; empty
+        where none is.
+    waveform : int
+        Only so many of the newest samples leave as a clip; 0 = all.
+    request : str
+        Id of the person's request that is answered, or empty.
+    """
 
     reason: str
     event: str
@@ -26,6 +37,14 @@ class Request:
     samples: int
     revision: int = 0
     state: str = ""
+    spectrum: str = ""
+    waveform: int = 0
+    request: str = ""
+
+    @property
+    def kind(self) -> str:
+        """First word of the clip's id: those that may begin at one sample differ by it."""
+        return "waveform" if self.waveform else "capture" if self.request else "clip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,19 @@ class Cut:
     t0_ns: int
     rpm: float
     counts: NDArray[Any]
+
+    def newest(self, samples: int, rate_hz: float) -> Cut:
+        """Return the end of the cut, so many samples long; 0 = all of it."""
+        skipped = self.counts.shape[1] - samples if samples else 0
+        if skipped <= 0:
+            return self
+        first = self.request.first_sample + skipped
+        return Cut(
+            replace(self.request, first_sample=first, samples=samples),
+            self.t0_ns + round(skipped * 1e9 / rate_hz),
+            self.rpm,
+            self.counts[:, skipped:],
+        )
 
 
 class ClipCutter:

@@ -83,8 +83,10 @@ class ReportingSection:
         86_400.0, "s", "Period of a spectrum and waveform of all channels; 0 = never.", low=0
     )
     spectrum_s: float = option(10.0, "s", "Stretch that a spectrum is averaged over.", low=0.1)
-    captures_per_day: int = option(24, "", "Most captures a day that people ask for.", low=0)
     capture_max_s: float = option(60.0, "s", "Longest capture that may be asked for.", low=0.1)
+    captures_s_per_day: float = option(
+        240.0, "s", "Most seconds a day of captures that people ask for.", low=0
+    )
     commit_s: float = option(10.0, "s", "Stream time between two durable commits.", low=0.1)
 
 

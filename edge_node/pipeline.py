@@ -130,6 +130,7 @@ class Pipeline:
             )
         for event in verdict.events:
             self._keep(replace(event, origin=self._origin))
+        self._desk.window(end_ns, verdict.state)
         self._desk.later(end_ns)
 
     def _keep(self, event: Event) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NewType
 
-from edge_node.clips import Cut, Request
+from edge_node.clips import Cut
 from edge_node.config import PrivacySection
 from vibro.records import (
     Clip,
@@ -53,7 +53,8 @@ class Privacy:
     def __init__(self, section: PrivacySection, ship_region: str, machine_region: str) -> None:
         plain = section.content == "features-only"
         self._reasons = frozenset[str]() if plain else _ALLOWED[section.clips]
-        self._spectra = not plain
+        self.spectra = not plain
+        """Whether spectra may leave."""
         wanted = machine_region if section.clip_region == "site" else section.clip_region
         self.refusal = ""
         """Why the region forbids clips; empty when it does not."""
@@ -71,17 +72,16 @@ class Privacy:
 
     def lets(self, record: Plain) -> bool:
         """Whether a record without raw samples may leave: spectra do not as features only."""
-        return self._spectra or not isinstance(record, Spectrum)
+        return self.spectra or not isinstance(record, Spectrum)
 
-    def clip_of(
-        self, request: Request, cut: Cut, info: StreamInfo, origin: Origin
-    ) -> ReleasedClip | None:
+    def clip_of(self, cut: Cut, info: StreamInfo, origin: Origin) -> ReleasedClip | None:
         """Make a record of a cut, or nothing where the site does not allow it."""
-        if not self.may(request.reason):
+        if not self.may(cut.request.reason):
             return None
-        source = info.channels[0].machine_path
+        cut = cut.newest(cut.request.waveform, info.rate_hz)
+        request, source = cut.request, info.channels[0].machine_path
         clip = Clip(
-            id=RecordId("clip", source, info.stream_epoch, request.first_sample),
+            id=RecordId(request.kind, source, info.stream_epoch, request.first_sample),
             origin=origin,
             reason=request.reason,
             event=request.event,
@@ -92,5 +92,6 @@ class Privacy:
             channels=tuple(c.channel for c in info.channels),
             scale=info.scale,
             samples=cut.counts,
+            request=request.request,
         )
         return ReleasedClip(clip)

@@ -63,6 +63,7 @@ REPORTING = {
     "clips_per_day": 5,
     "commissioning_clip_s": 3.0,
     "commit_s": 1.5,
+    "daily_s": 0.0,
 }
 
 
