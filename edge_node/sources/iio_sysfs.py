@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -44,7 +45,7 @@ class IioFiles:
                 with suppress(ValueError):
                     value = float(text)
                 if not math.isfinite(value):
-                    raise BadInputError(f"{self.folder / name} = '{text[:40]}' is not a number")
+                    raise BadInputError(f"{self.folder / name} = {text[:40]!r} is not a number")
                 return value
         return None
 
@@ -58,7 +59,8 @@ class IioFiles:
         """
         path = self.folder / name
         try:
-            with path.open("r+", encoding="utf-8") as file:
+            # A file that is not there is not to be made.
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
                 file.write(f"{value}\n")
         except OSError as error:
             remedy = "give the node's user the right to write it (udev)"
@@ -86,7 +88,7 @@ class IioFiles:
         of = f"scan_elements/{name}"
         index = self.read(f"{of}_index")
         if not index.isdecimal():
-            raise BadInputError(f"{self.folder / of}_index = '{index[:40]}' is not a number")
+            raise BadInputError(f"{self.folder / of}_index = {index[:40]!r} is not a number")
         kind = ElementType.parse(self.read(f"{of}_type"), f"{self.folder / of}_type")
         return Element(name, int(index), kind)
 

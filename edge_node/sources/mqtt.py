@@ -148,15 +148,20 @@ class MqttDevice:
         """Bytes of a sample; JSON counts as the float32 that it becomes."""
         return 2 if self._options.encoding == "int16" else 4
 
-    def start(self) -> None:
-        """Connect and subscribe."""
-        self.stop()
+    def begin(self) -> None:
+        """Forget what came before."""
         self._inbox.clear()
         self._clock = FrameClock(self._rate_hz)
         modulus = 0 if self._options.encoding == "json" else HEADER_MODULUS
         per_frame = self._options.sequence == "frame"
         self._sequence = Sequence(self._clock, self._rate_hz, per_frame, modulus)
-        self._interrupted, self._subscribed = False, threading.Event()
+        self._interrupted = False
+
+    def start(self) -> None:
+        """Connect and subscribe."""
+        self.stop()
+        self.begin()
+        self._subscribed = threading.Event()
         self._refusal = ""
         try:
             self._client = self._connected()

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 GAP = 1.5
 """Periods between two scans from which on one is missing."""
-LOOK_AHEAD = 8
-"""A stamp that is merely late is followed by ones that are in time; so many are looked at."""
+LOOK_AHEAD = 3
+"""A stamp that is merely late is followed by ones that are in time: so many are looked at. More
+would hide a missing scan of a sensor whose clock is fast."""
 
 
 class ScanGaps:

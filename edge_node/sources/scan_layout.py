@@ -47,20 +47,19 @@ class ElementType:
         BadInputError
             If it is no type, or one of a repeated element.
         """
+        told = f"{what} = {text.strip()[:40]!r}"
         found = _TYPE.fullmatch(text.strip())
         if found is None:
-            raise BadInputError(
-                f"{what} = '{text.strip()[:40]}' is no IIO type: one is like 'le:s16/16>>0'"
-            )
+            raise BadInputError(f"{told} is no IIO type: one is like 'le:s16/16>>0'")
         order, sign, *numbers = found.groups()
         bits, storage, repeat, shift = (int(x or 1) for x in numbers)
         if storage not in STORAGE_BITS or not 0 < bits <= storage - shift:
             raise BadInputError(
-                f"{what} = '{text.strip()}': {bits} bits shifted by {shift} do not lie in "
+                f"{told}: {bits} bits shifted by {shift} do not lie in "
                 "storage of 8, 16, 32 or 64 bits"
             )
         if repeat != 1:
-            raise BadInputError(f"{what} = '{text.strip()}': repeated elements are not read")
+            raise BadInputError(f"{told}: repeated elements are not read")
         return cls(order == "be", sign == "s", bits, storage, shift)
 
     @property
