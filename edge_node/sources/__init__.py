@@ -8,21 +8,35 @@ from edge_node.sources.kinds import RecordedKind, kind_of
 from edge_node.sources.port import Source
 
 if TYPE_CHECKING:
+    from edge_node.acquisition import Live
     from edge_node.config import NodeConfig
     from vibro.assets import Machine
 
 __all__ = ["open_source"]
 
 
-def open_source(config: NodeConfig, machine: Machine, now_ns: int) -> Source | None:
-    """Open the recorded source that a configuration names; None where the source is live.
+def open_source(config: NodeConfig, machine: Machine, now_ns: int) -> Source | Live:
+    """Open the source that a configuration names; a live one has yet to be started.
 
     Parameters
     ----------
     now_ns : int
-        Dates a stream that has no date.
+        Dates a recorded stream that has no date.
+
+    Raises
+    ------
+    VibroError
+        One line: what is missing or does not fit, and the remedy.
     """
-    kind = kind_of(config.source.kind)
-    if not isinstance(kind, RecordedKind):
-        return None
-    return kind.open_source(config, machine, now_ns)
+    section, kind = config.source, kind_of(config.source.kind)
+    if isinstance(kind, RecordedKind):
+        return kind.open_source(config, machine, now_ns)
+    from edge_node.acquisition import Live  # noqa: PLC0415 (recordings need none)
+
+    return Live(
+        kind.open_device(config.source_options, machine, config.folder),
+        machine.channels,
+        config.acquisition,
+        section.block_s,
+        exact=kind.exact,
+    )

@@ -17,6 +17,7 @@ from edge_node.sources.port import Pace, Seekable
 from vibro.assets import Machine
 from vibro.errors import BadInputError
 from vibro.files import read_recording
+from vibro.files.recording import STANDARD_GRAVITY
 from vibro.records import SampleBlock, StreamInfo
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ReplayOptions:
 
     files: tuple[str, ...] = option((), "paths", "Recordings to replay, one after the other.")
     rate_hz: float = option(0.0, "Hz", "Sampling rate where a recording does not say it.", low=0)
-    unit: str = option("m/s2", "word", "Unit of the recordings' numbers.", words=UNITS)
+    unit: str = option("g", "word", "Unit where a recording does not say it.", words=UNITS)
     sensitivity_mv_g: tuple[float, ...] = option(
         (), "mV/g", "Sensitivity where unit is mV or V: one for all channels or one each.", low=0
     )
@@ -46,7 +47,7 @@ class ReplaySource(Seekable):
     files : sequence of Path
         Recordings with as many channels as the machine has points, at one rate.
     options : ReplayOptions
-        ``rate_hz`` is for recordings that do not say their rate; 0 = the machine's.
+        Rate (0 = the machine's) and unit are for recordings that do not say theirs.
     """
 
     def __init__(
@@ -70,10 +71,15 @@ class ReplaySource(Seekable):
                     f"{file}: has {recording.samples.shape[0]} channels at "
                     f"{recording.rate_hz:g} Hz; needed are {n} at {rate:g} Hz"
                 )
-        self._samples = np.concatenate([r.samples for r in recordings], axis=1)
+        unit = m_s2_per_unit("source", options.unit, options.sensitivity_mv_g, [1.0], n)
+        # A recording that does not say its unit was taken for g.
+        assumed = (unit / STANDARD_GRAVITY).astype(np.float32)[:, None]
+        self._samples = np.concatenate(
+            [r.samples if r.units_known else r.samples * assumed for r in recordings], axis=1
+        )
         rpm = machine.rpm_nominal
         self._rpm = float("nan") if rpm is None else rpm
-        scale = m_s2_per_unit("source", options.unit, options.sensitivity_mv_g, options.sign, n)
+        scale = m_s2_per_unit("source", "m/s2", (), options.sign, n)
         info = StreamInfo(
             channels=machine.channels,
             rate_hz=rate,
