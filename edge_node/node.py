@@ -25,7 +25,7 @@ from edge_node.pipeline import Pipeline
 from edge_node.privacy import Privacy
 from edge_node.reflex import Reflex, Trip
 from edge_node.sources.port import Gap, Source
-from edge_node.spool import Spool
+from edge_node.spool import EnduringSpool, Spool, SpoolWriter
 from edge_node.timeline import Timeline
 from vibro.assets import Machine
 from vibro.bundle import Bundle
@@ -41,7 +41,7 @@ class Node:
     machine : Machine
         The asset record of the machine that the node listens to.
     source : Source
-    spool : Spool
+    spool : Spool or EnduringSpool
     bundle : Bundle or None
         The bundle accepted before a restart.
     monotonic : callable
@@ -55,7 +55,7 @@ class Node:
         config: NodeConfig,
         machine: Machine,
         source: Source,
-        spool: Spool,
+        spool: Spool | EnduringSpool,
         bundle: Bundle | None,
         monotonic: Callable[[], float],
         act: Callable[[Trip], None] | None = None,
@@ -69,7 +69,7 @@ class Node:
         privacy = Privacy(config.privacy, config.ship.region, machine.region)
         self._desk = ClipDesk(reporting, info, self._origin, self._timeline, privacy)
         self._outbox = Outbox(
-            spool,
+            SpoolWriter(spool, self._origin.machine_path, _ns(config.ship.live_s)),
             self._origin,
             tuple(c.channel for c in info.channels),
             Waiting(_ns(reporting.status_s), _ns(reporting.sample_s)),

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edge_node.blocks import Waiting, feature_blocks
 from edge_node.clip_desk import ClipDesk
-from edge_node.packing import Packed
+from edge_node.packing import Packed, spectra
 from edge_node.privacy import Plain, Privacy
 from edge_node.reporting import Row
-from edge_node.spool import Spool
-from edge_node.spool.sqlite import Transaction
-from vibro.errors import VibroError
-from vibro.records import LIVE, TOPIC_OF, Event, Origin
-from vibro.wire import encode
+from edge_node.spool import SpoolWriter
+from vibro.records import Event, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Outbox:
 
     Parameters
     ----------
-    spool : Spool
+    writer : SpoolWriter
     origin : Origin
         Of the node's records.
     channels : tuple of str
@@ -45,18 +42,18 @@ class Outbox:
 
     def __init__(
         self,
-        spool: Spool,
+        writer: SpoolWriter,
         origin: Origin,
         channels: tuple[str, ...],
         waiting: Waiting,
         desk: ClipDesk,
         privacy: Privacy,
     ) -> None:
-        self._spool, self._origin, self._channels = spool, origin, channels
+        self._writer, self._origin, self._channels = writer, origin, channels
         self.waiting, self._desk, self._privacy = waiting, desk, privacy
         self._records: list[Plain] = []
         self.commits = 0
-        self.spool_bytes = spool.size_bytes()
+        self.spool_bytes = writer.size_bytes()
 
     def __bool__(self) -> bool:
         return bool(self._records)
@@ -100,24 +97,14 @@ class Outbox:
         clips = self._desk.ready(wait=wait)
         with self.waiting.taken(now_ns, everything=everything or awaited) as rows:
             blocks = feature_blocks(rows, self._origin, self._channels, bundle)
-            yield Batch([*self._records, *blocks], clips, checkpoint(clips), now_ns)
+            found = [*self._records, *spectra(clips), *blocks]
+            yield Batch(found, clips, checkpoint(clips), now_ns)
         self._desk.kept(clips)
         self._records = []
         self.commits += 1
 
     def write(self, batch: Batch) -> None:
         """Write a batch into the spool; nothing else of the node may do so meanwhile."""
-        with self._spool.transaction() as transaction:
-            for record in batch.records:
-                sequence = transaction.next_sequence(TOPIC_OF[type(record)], LIVE)
-                value = encode(replace(record, origin=replace(record.origin, sequence=sequence)))
-                self._append(transaction, TOPIC_OF[type(record)], value, batch.t_ns)
-            for packed in batch.clips:
-                if transaction.next_sequence("clips", LIVE) != packed.sequence:
-                    raise VibroError(f"{self._origin.node}: somebody else writes into its spool")
-                self._append(transaction, "clips", packed.value.result(), batch.t_ns)
-            transaction.checkpoint(batch.checkpoint)
-        self.spool_bytes = self._spool.size_bytes()
-
-    def _append(self, transaction: Transaction, kind: str, value: bytes, t_ns: int) -> None:
-        transaction.append(kind, self._origin.machine_path, LIVE, value, t_ns)
+        clips = [p.value.result() for p in batch.clips if p.sequence is not None]
+        self._writer.write(batch.records, clips, batch.checkpoint, batch.t_ns)
+        self.spool_bytes = self._writer.size_bytes()

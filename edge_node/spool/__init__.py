@@ -1,5 +1,17 @@
 """The durable, bounded buffer between deciding and shipping."""
 
-from edge_node.spool.sqlite import Spool, Spooled
+from edge_node.spool.enduring import EnduringSpool
+from edge_node.spool.entry import PRIORITY, DiskError, Entry, Spooled, TornError
+from edge_node.spool.sqlite import Spool
+from edge_node.spool.writer import SpoolWriter
 
-__all__ = ["Spool", "Spooled"]
+__all__ = [
+    "PRIORITY",
+    "DiskError",
+    "EnduringSpool",
+    "Entry",
+    "Spool",
+    "SpoolWriter",
+    "Spooled",
+    "TornError",
+]

@@ -1,93 +1,31 @@
-"""The spool: one SQLite file with records, their order and the node's checkpoint.
+"""A spool in SQLite: records, their order and the node's checkpoint in one file (or in memory).
 
 A transaction holds any number of appends and one checkpoint, fsynced together. Records leave only
-when they were acknowledged, or when the spool's bound makes it give up the least important, oldest
-ones; what was given up is counted by kind.
+when they were acknowledged, or when a bound makes the spool climb its ladder (`ladder`); what was
+given up is counted and said in gap records (`losses`).
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from edge_node.spool import losses
+from edge_node.spool.carry import carry, seed
+from edge_node.spool.database import Database
+from edge_node.spool.entry import PRIORITY, DiskError, Entry, Spooled
+from edge_node.spool.ladder import Ladder
 from vibro.errors import VibroError
-from vibro.log.journal import write_ahead
+from vibro.records import BACKFILL, LIVE
 
-PRIORITY = {"events": 0, "clips": 1, "features": 2, "health": 3}
-"""Shipped in this order; given up in the reverse order."""
+DAY_NS = 86_400 * 10**9
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS record (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, lane TEXT NOT NULL,
-  sequence INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, t0_ns INTEGER NOT NULL,
-  priority INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS record_order ON record (lane DESC, priority, id);
-CREATE INDEX IF NOT EXISTS record_least ON record (priority DESC, id);
-CREATE INDEX IF NOT EXISTS record_age ON record (t0_ns);
-CREATE TABLE IF NOT EXISTS held (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL);
-INSERT OR IGNORE INTO held SELECT 1, COALESCE(SUM(LENGTH(value)), 0) FROM record;
-CREATE TRIGGER IF NOT EXISTS record_added AFTER INSERT ON record
-  BEGIN UPDATE held SET bytes = bytes + LENGTH(NEW.value); END;
-CREATE TRIGGER IF NOT EXISTS record_gone AFTER DELETE ON record
-  BEGIN UPDATE held SET bytes = bytes - LENGTH(OLD.value); END;
-CREATE TABLE IF NOT EXISTS lane (kind TEXT, lane TEXT, sequence INTEGER NOT NULL,
-  PRIMARY KEY (kind, lane)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS given_up (kind TEXT PRIMARY KEY, records INTEGER NOT NULL,
-  bytes INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
-INSERT OR IGNORE INTO identity VALUES (1, LOWER(HEX(RANDOMBLOB(6))));
-CREATE TABLE IF NOT EXISTS checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1),
-  content BLOB NOT NULL);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """One record that waits to be shipped."""
-
-    id: int
-    kind: str
-    lane: str
-    sequence: int
-    key: str
-    value: bytes
-
-
-class Transaction:
-    """Appends and a checkpoint that become durable together."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._last: tuple[str, str, int] = ("", "", -1)
-
-    def next_sequence(self, kind: str, lane: str) -> int:
-        """Take the next sequence number of a (kind, lane); numbers start at 0 without gaps."""
-        row = self._db.execute(
-            "INSERT INTO lane VALUES (?, ?, 0) "
-            "ON CONFLICT (kind, lane) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
-            (kind, lane),
-        ).fetchone()
-        self._last = (kind, lane, int(row[0]))
-        return int(row[0])
-
-    def append(self, kind: str, key: str, lane: str, value: bytes, t0_ns: int) -> None:
-        """Append a record under the sequence number taken last by `next_sequence`."""
-        taken_kind, taken_lane, sequence = self._last
-        if (kind, lane) != (taken_kind, taken_lane):
-            raise ValueError("take the sequence number of this kind and lane first")
-        self._db.execute(
-            "INSERT INTO record (kind, lane, sequence, key, value, t0_ns, priority) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (kind, lane, sequence, key, value, t0_ns, PRIORITY.get(kind, len(PRIORITY))),
-        )
-
-    def checkpoint(self, content: bytes) -> None:
-        """Replace the node's checkpoint."""
-        self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (content,))
+GapMaker = Callable[[dict[str, Any], int], Entry]
+"""Makes a gap record of its detail and its number among those of this spool."""
 
 
 class Spool:
@@ -95,144 +33,270 @@ class Spool:
 
     Parameters
     ----------
-    path : Path
-        The SQLite file.
+    path : Path or None
+        The SQLite file; None for a spool in memory.
     max_bytes : int
-        Bound on the bytes of the records held.
+        Bound on the bytes that records take on the disk.
     max_age_ns : int
-        Records older than this, in stream time, are given up.
+        Records that have waited longer, in stream time, are given up.
+    clip_lead_s : float
+        Part of an event's clip before it was decided; never cut off.
+    reserve_bytes : int
+        Room that a new file takes at once and keeps.
+    first_id : int
+        Id of the first record of a new spool.
     """
 
-    def __init__(self, path: Path, max_bytes: int, max_age_ns: int) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        max_bytes: int,
+        max_age_ns: int,
+        *,
+        clip_lead_s: float = 0.0,
+        reserve_bytes: int = 0,
+        first_id: int = 1,
+    ) -> None:
         self._path, self._max_bytes, self._max_age_ns = path, max_bytes, max_age_ns
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._reporting():
-            self._db = sqlite3.connect(
-                path, timeout=30.0, isolation_level=None, check_same_thread=False
-            )
-            try:
-                write_ahead(self._db, 30.0)
-                self._db.execute("PRAGMA synchronous=FULL")
-                self._db.executescript(_SCHEMA)
-            except sqlite3.Error:
-                self._db.close()
-                raise
+        self._lead_s = clip_lead_s
+        self._full = "memory full" if path is None else "spool full"
+        self._acknowledged: set[int] = set()
+        self._sent_bytes = 0
+        self._file = Database(path, reserve_bytes, first_id)
+        try:
+            self.identity = str(self._file.ask("SELECT name FROM identity")[0][0])
+        except VibroError:
+            self.close()
+            raise
+        """Name of this spool: its numbers mean nothing beside those of another one."""
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        self._file.connection.close()
 
-    @contextmanager
-    def _reporting(self) -> Iterator[None]:
-        """Any failure of the disk or file is one clear error."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            torn = type(error) is sqlite3.DatabaseError
-            remedy = "; move it away and the node begins a new one" if torn else ""
-            raise VibroError(f"spool {self._path}: {error}{remedy}") from None
+    # -- in ------------------------------------------------------------------------------------
 
-    def _ask(self, query: str, *values: object) -> list[Any]:
-        with self._reporting():
-            return self._db.execute(query, values).fetchall()
+    def put(
+        self,
+        entries: Sequence[Entry],
+        checkpoint: bytes | None = None,
+        gap: GapMaker | None = None,
+        carried: Spool | None = None,
+    ) -> None:
+        """Append records and replace the checkpoint: all or nothing.
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """All or nothing; on a full disk nothing has happened and VibroError says so."""
-        with self._reporting():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield Transaction(self._db)
-                self._bound()
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        On a full disk fidelity is given up, but no event, to make room in the file itself.
 
-    def _bound(self) -> None:
-        """Give up what is too old, then the oldest of the least important, until the bounds hold.
+        Parameters
+        ----------
+        gap : callable, optional
+            Makes the gap record when one is due.
+        carried : Spool, optional
+            Whose content moves in too, before the entries.
 
-        Every step of it is a look-up in an index: a commit costs the same however much waits.
+        Raises
+        ------
+        DiskError
+            If nothing could be written.
         """
-        self._give_up(
-            self._ask(
-                "SELECT id, kind, LENGTH(value) FROM record "
-                "WHERE t0_ns < (SELECT MAX(t0_ns) FROM record) - ?",
-                self._max_age_ns,
+        try:
+            self._put(entries, checkpoint, gap, carried, 0)
+        except DiskError as error:
+            if not error.no_room:
+                raise
+            size = len(checkpoint or b"") + sum(len(e.seal(0)) for e in entries)
+            size += carried.size_bytes() if carried else 0
+            self._put(entries, checkpoint, gap, carried, 2 * size)
+
+    def _put(
+        self,
+        entries: Sequence[Entry],
+        checkpoint: bytes | None,
+        gap: GapMaker | None,
+        carried: Spool | None,
+        relief: int,
+    ) -> None:
+        with self._file.transaction() as db:
+            self._forget(db)
+            age_ns = self._tick(db, entries)
+            ladder = Ladder(db, age_ns, self._lead_s)
+            if relief:
+                most = max(0, self.size_bytes() - relief)
+                ladder.relieve(most, "disk full", events=False)
+            if carried is not None:
+                carry(carried._file.connection, db)  # noqa: SLF001 (of the same class)
+            for entry in entries:
+                _append(db, entry, age_ns)
+            if checkpoint is not None:
+                db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (checkpoint,))
+            ladder.drop_older(self._max_age_ns)
+            ladder.relieve(self._max_bytes, self._full)
+            room = not ladder.gave_up and self.size_bytes() < losses.ROOM * self._max_bytes
+            if gap is not None and losses.due(db, age_ns, room=room):
+                _append(db, gap(*losses.told(db)), age_ns)
+        self._forgot()
+
+    def _tick(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> int:
+        """Move the spool's clock on and return its age."""
+        last_ns, age_ns = self._clock()
+        if not entries:
+            return age_ns
+        now_ns = max(e.t0_ns for e in entries)
+        age_ns += _step(last_ns, now_ns)
+        db.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?)", (now_ns, age_ns))
+        return age_ns
+
+    def _clock(self) -> tuple[int | None, int]:
+        rows = self._file.ask("SELECT last_ns, age_ns FROM clock")
+        return rows[0] if rows else (None, 0)
+
+    def begin_after(self, numbers: dict[tuple[str, str], int], lost: Iterable[losses.Loss]) -> None:
+        """Follow another spool: number on from its records of each (kind, lane), say its losses."""
+        with self._file.transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO lane VALUES (?, ?, ?)",
+                [(kind, lane, n - 1) for (kind, lane), n in numbers.items() if n],
             )
-        )
-        victims, over = [], self.size_bytes() - self._max_bytes
-        if over <= 0:
-            return
-        for row in self._db.execute(
-            "SELECT id, kind, LENGTH(value) FROM record ORDER BY priority DESC, id"
-        ):
-            victims.append(row)
-            over -= row[2]
-            if over <= 0:
-                break
-        self._give_up(victims)
+            losses.add(db, lost, self._clock()[1])
 
-    def _give_up(self, victims: list[tuple[int, str, int]]) -> None:
-        self._db.executemany(
-            "INSERT INTO given_up VALUES (?, 1, ?) ON CONFLICT (kind) DO UPDATE SET "
-            "records = records + 1, bytes = bytes + excluded.bytes",
-            [(kind, size) for _, kind, size in victims],
-        )
-        self._db.executemany("DELETE FROM record WHERE id = ?", [(v[0],) for v in victims])
+    def stand_in_for(self, other: Spool) -> None:
+        """Go on from the numbers, the clock and the day's budget of another spool."""
+        with self._file.transaction() as db:
+            seed(other._file.connection, db)
 
-    @property
-    def identity(self) -> str:
-        """Name of this spool: its sequence numbers mean nothing beside those of another one."""
-        return str(self._ask("SELECT name FROM identity")[0][0])
+    # -- out -----------------------------------------------------------------------------------
 
-    def checkpoint(self) -> bytes | None:
-        """Return the last checkpoint, or None before the first."""
-        rows = self._ask("SELECT content FROM checkpoint")
-        return bytes(rows[0][0]) if rows else None
-
-    def peek(self, limit_bytes: int = 1_000_000) -> list[Spooled]:
+    def peek(
+        self,
+        limit_bytes: int = 1_000_000,
+        kinds: Iterable[str] = PRIORITY,
+        lanes: Iterable[str] = (LIVE, BACKFILL),
+    ) -> list[Spooled]:
         """Records to ship next: the live lane first, by priority, in order; at least one."""
         batch: list[Spooled] = []
         size = 0
-        with self._reporting():
-            for row in self._db.execute(
-                "SELECT id, kind, lane, sequence, key, value FROM record "
-                "ORDER BY lane DESC, priority, id"
-            ):
-                size += len(row[5])
+        with self._file.reporting():
+            for key, length in self._order(lanes, sorted(PRIORITY[k] for k in kinds)):
+                size += length
                 if batch and size > limit_bytes:
                     break
-                batch.append(Spooled(*row))
+                batch.append(Spooled(*self._file.ask(_SPOOLED, key)[0]))
         return batch
 
-    def acknowledge(self, ids: Iterable[int]) -> None:
-        """Forget records that the transport has made durable."""
-        with self._acknowledging():
-            self._db.executemany("DELETE FROM record WHERE id = ?", [(i,) for i in ids])
+    def _order(self, lanes: Iterable[str], priorities: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Yield id and length of what is not acknowledged, in order."""
+        query = "SELECT id, LENGTH(value) FROM record WHERE lane = ? AND priority = ? ORDER BY id"
+        for pair in product(lanes, priorities):
+            with closing(self._file.connection.execute(query, pair)) as rows:
+                yield from (row for row in rows if row[0] not in self._acknowledged)
 
-    @contextmanager
-    def _acknowledging(self) -> Iterator[None]:
-        # Not fsynced at once: a forgotten acknowledgement costs a repeat, which is a no-op.
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        try:
-            with self.transaction():
-                yield
-        finally:
-            self._db.execute("PRAGMA synchronous=FULL")
+    def acknowledge(self, ids: Iterable[int], sent_bytes: int = 0) -> None:
+        """Forget records that the transport has made durable; they are never peeked at again.
+
+        Where the disk does not let them go they are remembered until it does.
+
+        Parameters
+        ----------
+        sent_bytes : int
+            What they took on the link, for the day's budget.
+        """
+        self._acknowledged.update(ids)
+        self._sent_bytes += sent_bytes
+        with suppress(DiskError):
+            # Not fsynced at once: an acknowledgement that a power cut takes costs a repeat, which
+            # is a no-op.
+            with self._file.transaction(durable=False) as db:
+                self._forget(db)
+            self._forgot()
+
+    def _forget(self, db: sqlite3.Connection) -> None:
+        if not self._acknowledged:
+            return
+        db.executemany("DELETE FROM record WHERE id = ?", [(i,) for i in self._acknowledged])
+        day = self._day()
+        db.execute("DELETE FROM spent WHERE day < ?", (day,))
+        db.execute(
+            "INSERT INTO spent VALUES (?, ?) "
+            "ON CONFLICT (day) DO UPDATE SET bytes = bytes + excluded.bytes",
+            (day, self._sent_bytes),
+        )
+
+    def _forgot(self) -> None:
+        self._acknowledged.clear()
+        self._sent_bytes = 0
+
+    def _day(self) -> int:
+        return (self._clock()[0] or 0) // DAY_NS
+
+    # -- facts ---------------------------------------------------------------------------------
+
+    def spent_bytes(self) -> int:
+        """What was shipped on this UTC day of the stream."""
+        rows = self._file.ask("SELECT bytes FROM spent WHERE day = ?", self._day())
+        return self._sent_bytes + (int(rows[0][0]) if rows else 0)
+
+    def waited_ns(self, kind: str, now_ns: int) -> int:
+        """How long the oldest record of a kind has waited in the live lane; 0 without one."""
+        oldest = next(self._order((LIVE,), (PRIORITY[kind],)), None)
+        if oldest is None:
+            return 0
+        last_ns, age_ns = self._clock()
+        ((stamp_ns,),) = self._file.ask("SELECT stamp_ns FROM record WHERE id = ?", oldest[0])
+        return int(age_ns + _step(last_ns, now_ns) - stamp_ns)
+
+    def checkpoint(self) -> bytes | None:
+        """Return the last checkpoint, or None before the first."""
+        rows = self._file.ask("SELECT content FROM checkpoint")
+        return bytes(rows[0][0]) if rows else None
 
     def size_bytes(self) -> int:
-        """Bytes of the records that wait."""
-        return int(self._ask("SELECT bytes FROM held")[0][0])
+        """Bytes that the waiting records take on the disk."""
+        return int(self._file.ask("SELECT bytes FROM held")[0][0])
 
     def produced(self) -> dict[tuple[str, str], int]:
         """Records ever appended, by (kind, lane)."""
-        return {
-            (kind, lane): sequence + 1
-            for kind, lane, sequence in self._ask("SELECT kind, lane, sequence FROM lane")
-        }
+        return {(k, lane): n + 1 for k, lane, n in self._file.ask("SELECT * FROM lane")}
 
     def given_up(self) -> dict[str, tuple[int, int]]:
         """Records and bytes given up, by kind."""
-        return {k: (n, b) for k, n, b in self._ask("SELECT * FROM given_up")}
+        return {k: (n, b) for k, n, b in self._file.ask("SELECT * FROM given_up")}
+
+    def open_losses(self) -> list[losses.Loss]:
+        """What was given up, or made smaller, and is in no gap record yet."""
+        with self._file.reporting():
+            return losses.open_losses(self._file.connection)
+
+
+_SPOOLED = (
+    "SELECT record.id, kind, lane, sequence, key, value, name FROM record, identity "
+    "WHERE record.id = ?"
+)
+
+
+def _step(last_ns: int | None, now_ns: int) -> int:
+    return 0 if last_ns is None else min(max(0, now_ns - last_ns), DAY_NS)
+
+
+def _append(db: sqlite3.Connection, entry: Entry, age_ns: int) -> None:
+    (sequence,) = db.execute(
+        "INSERT INTO lane VALUES (?, ?, 0) "
+        "ON CONFLICT (kind, lane) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
+        (entry.kind, entry.lane),
+    ).fetchone()
+    priority = PRIORITY[entry.kind]
+    db.execute(
+        "INSERT INTO record (kind, lane, sequence, key, value, t0_ns, stamp_ns, priority, "
+        "rank, items) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            entry.kind,
+            entry.lane,
+            sequence,
+            entry.key,
+            entry.seal(sequence),
+            entry.t0_ns,
+            age_ns,
+            priority,
+            -1 if entry.gap else priority,
+            entry.items,
+        ),
+    )

@@ -1,0 +1,102 @@
+"""A spool's SQLite file: opening it, all-or-nothing changes, and errors that are one clear line."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edge_node.spool.entry import failure
+from edge_node.spool.schema import SCHEMA, VERSION
+from vibro.errors import VibroError
+from vibro.log.journal import write_ahead
+
+BUSY_S = 30.0
+
+
+class Database:
+    """One file, or memory, with the tables of `schema`.
+
+    Parameters
+    ----------
+    path : Path or None
+        None for memory.
+    reserve_bytes : int
+        Room that a new file takes at once and keeps.
+    first_id : int
+        Id of the first record of a new one.
+    """
+
+    def __init__(self, path: Path | None, reserve_bytes: int, first_id: int) -> None:
+        self._path = path
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with self.reporting():
+            self.connection = sqlite3.connect(
+                path or ":memory:", timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(reserve_bytes, first_id)
+            except BaseException:
+                self.connection.close()
+                raise
+
+    def _prepare(self, reserve_bytes: int, first_id: int) -> None:
+        db = self.connection
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        if version != VERSION and tables:
+            raise VibroError(f"spool {self._path} is of another version: move it away")
+        if self._path is not None:
+            write_ahead(db, BUSY_S)
+            db.execute("PRAGMA synchronous=FULL")
+        if version == VERSION:
+            return
+        # One transaction: whoever is killed here leaves an empty file.
+        db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}COMMIT;")
+        if first_id > 1:
+            db.execute("INSERT INTO sqlite_sequence VALUES ('record', ?)", (first_id - 1,))
+        if reserve_bytes:
+            # The journal grows with it and keeps its length too.
+            db.execute("CREATE TABLE room AS SELECT ZEROBLOB(?) AS bytes", (reserve_bytes,))
+            db.execute("DROP TABLE room")
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Any failure of the disk or file is one clear error."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise failure(self._path, error) from None
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """All or nothing.
+
+        Parameters
+        ----------
+        durable : bool
+            Whether it must outlive a power cut once it has returned.
+        """
+        db = self.connection
+        with self.reporting():
+            if not durable:
+                db.execute("PRAGMA synchronous=NORMAL")
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            finally:
+                if not durable:
+                    db.execute("PRAGMA synchronous=FULL")
+
+    def ask(self, query: str, *values: object) -> list[Any]:
+        """Rows of a query."""
+        with self.reporting():
+            return self.connection.execute(query, values).fetchall()

@@ -1,0 +1,169 @@
+"""How a spool makes room: fidelity goes first, events go last.
+
+The steps, each oldest first and each only while there is still no room:
+
+1. heartbeats are given up, all but the newest (their counts are cumulative);
+2. feature blocks are thinned: half of the rows, and again half (`reduce.thin`);
+3. clips are shortened: the part around the decision stays (`reduce.shorten`);
+4. clips are given up: all features of a day weigh less than one clip;
+5. features are given up;
+6. events are given up.
+
+Gap records are never given up; their number is bounded (`losses`). A commit reduces at most
+`AT_ONCE` records in steps 2 and 3, so that it stays short, and climbs on where that is not enough.
+"""
+
+# ruff: noqa: S608 (nothing but our own names of columns is put into a query)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from edge_node.spool import losses
+from edge_node.spool.entry import PRIORITY
+from edge_node.spool.losses import Loss
+from edge_node.spool.reduce import samples, shorten, thin
+
+DEEPEST = 2
+"""A record is reduced so often at most."""
+DONE = DEEPEST + 1
+"""Level of what cannot be reduced."""
+AT_ONCE = 16
+
+_VICTIM = "id, kind, lane, sequence, t0_ns, items, LENGTH(value)"
+_OLDEST = " UNION ALL ".join(
+    f"SELECT MIN(id) AS id FROM record WHERE rank = ?1 AND level = {level}"
+    for level in range(DONE + 1)
+)
+
+
+class Ladder:
+    """Makes room in one transaction of a spool.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+        Within a transaction.
+    age_ns : int
+        Of the spool's clock.
+    clip_lead_s : float
+        Part of an event's clip before it was decided.
+
+    Attributes
+    ----------
+    gave_up : bool
+        Whether anything had to be given up or reduced.
+    """
+
+    def __init__(self, db: sqlite3.Connection, age_ns: int, clip_lead_s: float) -> None:
+        self._db, self._age_ns, self._lead_s = db, age_ns, clip_lead_s
+        self.gave_up = False
+
+    def drop_older(self, max_age_ns: int) -> None:
+        """Give up whatever has waited longer."""
+        rows = self._db.execute(
+            f"SELECT {_VICTIM} FROM record WHERE stamp_ns < ? AND rank >= 0",
+            (self._age_ns - max_age_ns,),
+        ).fetchall()
+        for row in rows:
+            self._give_up(row, "too old")
+
+    def relieve(self, most_bytes: int, reason: str, *, events: bool = True) -> None:
+        """Climb the ladder until no more than ``most_bytes`` are held.
+
+        Parameters
+        ----------
+        events : bool
+            Whether events may be given up.
+        """
+        steps: tuple[Callable[[], Iterator[None]], ...] = (
+            lambda: self._drop("health", reason, but_newest=True),
+            lambda: self._reduce("features", reason, "thinned", thin),
+            lambda: self._reduce("clips", reason, "shortened", self._shorten),
+            lambda: self._drop("clips", reason),
+            lambda: self._drop("features", reason),
+            lambda: self._drop("events", reason),
+        )
+        for step in steps if events else steps[:-1]:
+            if self._held() <= most_bytes:
+                return
+            for _ in step():
+                if self._held() <= most_bytes:
+                    return
+
+    def _held(self) -> int:
+        return int(self._db.execute("SELECT bytes FROM held").fetchone()[0])
+
+    def _shorten(self, value: bytes) -> tuple[bytes, int] | None:
+        return shorten(value, self._lead_s)
+
+    def _drop(self, kind: str, reason: str, *, but_newest: bool = False) -> Iterator[None]:
+        """Give up the oldest record of a kind, once an iteration."""
+        rank, newest = PRIORITY[kind], None
+        if but_newest:
+            (newest,) = self._db.execute(
+                f"SELECT MAX(id) FROM ({_OLDEST.replace('MIN', 'MAX')})", (rank,)
+            ).fetchone()
+        while True:
+            row = self._db.execute(
+                f"SELECT {_VICTIM} FROM record WHERE id = (SELECT MIN(id) FROM ({_OLDEST}))",
+                (rank,),
+            ).fetchone()
+            if row is None or row[0] == newest:
+                return
+            self._give_up(row, reason)
+            yield
+
+    def _give_up(self, row: tuple[Any, ...], reason: str) -> None:
+        key, kind, lane, sequence, t0_ns, items, size = row
+        if kind == "clips":
+            items = self._samples(key)
+        self._db.execute("DELETE FROM record WHERE id = ?", (key,))
+        self._db.execute(
+            "INSERT INTO given_up VALUES (?, 1, ?) ON CONFLICT (kind) DO UPDATE SET "
+            "records = records + 1, bytes = bytes + excluded.bytes",
+            (kind, size),
+        )
+        self._lose("given up", reason, (kind, lane, 1, items, size), sequence, t0_ns)
+
+    def _samples(self, key: int) -> int:
+        (value,) = self._db.execute("SELECT value FROM record WHERE id = ?", (key,)).fetchone()
+        return samples(value)
+
+    def _reduce(
+        self,
+        kind: str,
+        reason: str,
+        step: str,
+        reduce: Callable[[bytes], tuple[bytes, int] | None],
+    ) -> Iterator[None]:
+        """Reduce the oldest of the least reduced records of a kind, once an iteration."""
+        for _ in range(AT_ONCE):
+            row = self._db.execute(
+                f"SELECT {_VICTIM}, level, value FROM record WHERE rank = ? AND level < ? "
+                "ORDER BY level, id LIMIT 1",
+                (PRIORITY[kind], DEEPEST),
+            ).fetchone()
+            if row is None:
+                return
+            key, kind, lane, sequence, t0_ns, _, size, level, value = row
+            reduced = reduce(value)
+            if reduced is None:
+                self._db.execute("UPDATE record SET level = ? WHERE id = ?", (DONE, key))
+                continue
+            self._db.execute(
+                "UPDATE record SET value = ?, level = ?, items = MAX(0, items - ?) WHERE id = ?",
+                (reduced[0], level + 1, reduced[1], key),
+            )
+            took = (kind, lane, 1, reduced[1], size - len(reduced[0]))
+            self._lose(step, reason, took, sequence, t0_ns)
+            yield
+
+    def _lose(
+        self, step: str, reason: str, took: tuple[str, str, int, int, int], number: int, t_ns: int
+    ) -> None:
+        self.gave_up = True
+        loss = Loss(step, reason, *took, number, number, t_ns, t_ns)
+        losses.add(self._db, [loss], self._age_ns)
