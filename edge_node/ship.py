@@ -1,16 +1,31 @@
-"""Shipping: from the spool to the transport, in order, forgetting only what was acknowledged."""
+"""Shipping: from the spool to the transport, in order, forgetting only what was acknowledged.
+
+The live lane goes first. While anything waits and the link takes it, batch follows batch: what a
+long outage has piled up needs no timer to leave. Batches grow and shrink so that one takes about a
+second of the link, and after each it is asked again what comes first: a new event overtakes the
+backfill within a second.
+"""
 
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from edge_node.spool import Spool
+from edge_node.spool import PRIORITY, EnduringSpool, Spool, Spooled
 from vibro.errors import VibroError
 from vibro.log import Message, Transport
 from vibro.records import topic
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
+SLICE_S = 2.0
+"""A drain returns after so long, whatever still waits: what is found meanwhile must be committed."""
+BATCH_S = 1.0
+"""What one batch should take of the link."""
+FIRST_BATCH, LEAST_BATCH, MOST_BATCH = 64_000, 4_000, 4_000_000
+ALWAYS = ("events", "health")
+"""Kinds that pass whatever the day's budget says; the others wait for the next UTC day."""
 
 
 class Shipper:
@@ -18,32 +33,50 @@ class Shipper:
 
     Parameters
     ----------
-    spool : Spool
+    spool : Spool or EnduringSpool
     transport : Transport
     site, node : str
     rng : random.Random
         Source of the backoff's jitter.
+    budget_bytes : int
+        Most bytes of a UTC day of the stream, 0 = no bound. Events and heartbeats count, but always
+        pass; what waits is subject to the spool's bounds.
+    clock : callable
+        Monotonic clock in seconds, for how long the link takes.
+
+    Attributes
+    ----------
+    drained : bool
+        Whether the last drain left nothing that may be shipped.
     """
 
     def __init__(
-        self, spool: Spool, transport: Transport, site: str, node: str, rng: random.Random
+        self,
+        spool: Spool | EnduringSpool,
+        transport: Transport,
+        site: str,
+        node: str,
+        rng: random.Random,
+        *,
+        budget_bytes: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._spool, self._transport, self._site = spool, transport, site
-        self._rng = rng
-        # A node whose spool was lost numbers from 0 again: to the log it is another producer.
-        self._producer = f"{node}/{spool.identity}"
+        self._spool, self._transport, self._site, self._node = spool, transport, site, node
+        self._rng, self._budget, self._clock = rng, budget_bytes, clock
         self._wait_s, self._next_try_s = 0.0, 0.0
+        self._batch = FIRST_BATCH
+        self.drained = False
         self.records = 0
         self.bytes_by_kind: dict[str, int] = {}
         self.last_error = ""
 
     @property
     def pending(self) -> bool:
-        """Whether records wait."""
-        return bool(self._spool.peek(0))
+        """Whether records wait that may be shipped today."""
+        return bool(self._next(0))
 
-    def drain(self, now_s: float, limit_bytes: int = 1_000_000) -> int:
-        """Ship until the spool is empty or the transport refuses.
+    def drain(self, now_s: float) -> int:
+        """Ship until nothing is left, the transport refuses, or `SLICE_S` have passed.
 
         Parameters
         ----------
@@ -57,32 +90,56 @@ class Shipper:
         """
         if now_s < self._next_try_s:
             return 0
-        shipped = 0
-        while batch := self._spool.peek(limit_bytes):
+        before, until = self.records, self._clock() + SLICE_S
+        self.drained = False
+        while batch := self._next(self._batch):
             try:
-                for (kind, _), group in groupby(batch, key=lambda r: (r.kind, r.lane)):
-                    records = list(group)
-                    messages = [
-                        Message(r.key, r.value, f"{self._producer}/{r.lane}", r.sequence)
-                        for r in records
-                    ]
-                    self._transport.send(topic(self._site, kind), messages)
-                    self._spool.acknowledge(r.id for r in records)
-                    shipped += len(records)
-                    self._count(kind, messages)
+                for (_, _, spool), group in groupby(batch, key=_sender):
+                    self._send(list(group), f"{self._node}/{spool}")
             except VibroError as error:
                 self._back_off(now_s, str(error))
-                return shipped
-        self._wait_s, self._next_try_s, self.last_error = 0.0, 0.0, ""
-        return shipped
+                break
+            self._wait_s, self._next_try_s, self.last_error = 0.0, 0.0, ""
+            if self._clock() >= until:
+                break
+        else:
+            self.drained, self.last_error = True, ""
+        return self.records - before
 
-    def _count(self, kind: str, messages: list[Message]) -> None:
-        self.records += len(messages)
+    def _next(self, limit_bytes: int) -> list[Spooled]:
+        """Return what is to be shipped next, within the budget."""
+        left = self._budget - self._spool.spent_bytes() if self._budget else limit_bytes
+        if left <= 0 < self._budget:
+            return self._spool.peek(limit_bytes, ALWAYS)
+        return self._spool.peek(min(limit_bytes, left), PRIORITY)
+
+    def _send(self, records: Sequence[Spooled], producer: str) -> None:
+        """Send records of one kind and lane, and forget them."""
+        kind, lane = records[0].kind, records[0].lane
+        # A node whose spool was lost numbers from 0 again: to the log it is another producer.
+        messages = [Message(r.key, r.value, f"{producer}/{lane}", r.sequence) for r in records]
         size = sum(m.size for m in messages)
+        started = self._clock()
+        self._transport.send(topic(self._site, kind), messages)
+        self._fit(size, self._clock() - started)
+        self._spool.acknowledge((r.id for r in records), size)
+        self.records += len(messages)
         self.bytes_by_kind[kind] = self.bytes_by_kind.get(kind, 0) + size
+
+    def _fit(self, size: int, took_s: float) -> None:
+        """Fit batches to the link: half as much if it took too long, twice as much if it can."""
+        if took_s > BATCH_S:
+            self._batch = max(LEAST_BATCH, self._batch // 2)
+        elif took_s < BATCH_S / 4 and 2 * size >= self._batch:
+            self._batch = min(MOST_BATCH, 2 * self._batch)
 
     def _back_off(self, now_s: float, error: str) -> None:
         """Wait twice as long as last time, jittered by half, up to a minute."""
         self.last_error = error
+        self._batch = max(LEAST_BATCH, self._batch // 2)
         self._wait_s = min(max(FIRST_WAIT_S, 2.0 * self._wait_s), LONGEST_WAIT_S)
         self._next_try_s = now_s + self._wait_s * (0.5 + 0.5 * self._rng.random())
+
+
+def _sender(record: Spooled) -> tuple[str, str, str]:
+    return record.kind, record.lane, record.spool
