@@ -57,7 +57,10 @@ class Host:
         with ExitStack() as held:
             for path in configs:
                 held.callback(FolderLock(path.resolve().parent).release)
-            self.nodes = [HostedNode(load(path), now_ns, opener, action) for path in configs]
+            self._wake = threading.Event()
+            self.nodes = [
+                HostedNode(load(path), now_ns, opener, action, self._wake) for path in configs
+            ]
             self._locks = held.pop_all()
         self.stopping = False
         self._stop_asked = threading.Lock()
@@ -169,13 +172,17 @@ class Host:
                 )  # fmt: skip
 
     def _idle(self) -> None:
-        """Wait for whichever source is due first, briefly, so that no signal waits for long."""
+        """Wait for whichever source is due first, briefly, so that no signal waits for long.
+
+        A live source ends the wait at once.
+        """
         now = time.monotonic()
         for hosted in self.nodes:
             hosted.rest(now)
             hosted.keep()
         due = min(hosted.node.source.wait_s() for hosted in self.nodes)
-        time.sleep(min(max(due, LEAST_IDLE_S), IDLE_S))
+        self._wake.wait(min(max(due, LEAST_IDLE_S), IDLE_S))
+        self._wake.clear()
 
     def facts(self) -> dict[str, object]:
         """What the process knows of its nodes; may be asked for from any thread."""

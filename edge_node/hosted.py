@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from edge_node.acquisition import Live
 from edge_node.config import NodeConfig
+from edge_node.epochs import Epochs
 from edge_node.facts import status
 from edge_node.models import BundleSlot, Notice
 from edge_node.node import Node
@@ -19,7 +22,7 @@ from edge_node.reload import apply, reflex_of
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source
-from edge_node.spool import Spool
+from edge_node.spool import EnduringSpool
 from vibro.assets import Machine, parse_register, register_text
 from vibro.errors import BadInputError
 from vibro.log import EmbeddedLog
@@ -31,12 +34,27 @@ ACTION_S = 1.0
 QUIET_S = 1.0
 """A stream in real time that says nothing for so long, beside two blocks, has come to rest."""
 
-Opener = Callable[[NodeConfig, Machine, int], Source]
+Opener = Callable[[NodeConfig, Machine, int], Source | Live]
 """Opens the source of a node; the time dates a stream that has no date."""
 
 
 class HostedNode:
-    """A node with what surrounds it: spool, shipper and bundle slot."""
+    """A node with what surrounds it: spool, shipper and bundle slot.
+
+    A node lives for one stream epoch. When that is over its records are closed, and the next epoch
+    gets a node of its own on the same spool.
+
+    Parameters
+    ----------
+    config : NodeConfig
+    now_ns : int
+        Time of day, dates a recorded stream that has no date.
+    opener : callable, optional
+    action : callable, optional
+        Of the reflex, instead of the configured one.
+    wake : Event, optional
+        Is set whenever a live source has something to process.
+    """
 
     def __init__(
         self,
@@ -44,47 +62,61 @@ class HostedNode:
         now_ns: int,
         opener: Opener = open_source,
         action: Action | None = None,
+        wake: threading.Event | None = None,
     ) -> None:
         self.config = config
         self.machine = machine_of(config)
         self._log = EmbeddedLog(config.path(config.ship.log))
-        spool = Spool(
+        self._spool = EnduringSpool(
             config.folder / "spool.db",
             round(config.spool.max_mb * 1e6),
             round(config.spool.max_age_days * 86_400e9),
+            clip_lead_s=config.reporting.clip_lead_s,
+            reserve_bytes=round(config.spool.reserve_mb * 1e6),
         )
         self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
-        source = opener(config, self.machine, _began_ns(spool) or now_ns)
+        held = json.loads(self._spool.checkpoint() or "{}")
+        # A recording begins when it first did, unless its epoch was closed for ever.
+        began_ns = None if held.get("closed") else held.get("t0_ns")
+        opened = opener(config, self.machine, began_ns or now_ns)
         self._keeper = ThreadPoolExecutor(1, "keeper")
         self._keeping: Future[None] | None = None
         self._ship_at = 0.0
         self.actuator = Actuator(action or action_of(config.reflex))
-        self.node = Node(
-            config,
-            self.machine,
-            source,
-            spool,
-            self._slot.accepted(),
-            time.perf_counter,
-            self.actuator,
-        )
+        self._epochs = Epochs(self._node, self.machine, opened, held, wake or threading.Event())
         self.shipper = self._connected(config)
         self._notices_read = 0
-        self._closed = False
         self._shipped = -1
         self._stepped_at = time.monotonic()
         self._keeping_since = 0.0
         self.real = config.source.pace == "real"
         self._quiet_s = 2.0 * config.source.block_s + QUIET_S if self.real else 0.0
 
+    @property
+    def node(self) -> Node:
+        """The node of the present stream epoch."""
+        return self._epochs.node
+
+    def _node(self, source: Source) -> Node:
+        return Node(
+            self.config,
+            self.machine,
+            source,
+            self._spool,
+            self._slot.accepted(),
+            time.perf_counter,
+            self.actuator,
+        )
+
     def _connected(self, config: NodeConfig) -> Shipper:
         return Shipper(
-            self.node.spool,
+            self._spool,
             # The keeper's own: the node's reads the notices of models meanwhile.
             EmbeddedLog(config.path(config.ship.log)),
             config.node.site,
             config.node.id,
             random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
+            budget_bytes=round(config.ship.budget_mb_day * 1e6),
         )
 
     def reconfigure(self, config: NodeConfig) -> None:
@@ -114,7 +146,7 @@ class HostedNode:
     @property
     def closed(self) -> bool:
         """Whether the source has ended."""
-        return self._closed
+        return self._epochs.closed
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -160,24 +192,22 @@ class HostedNode:
         if self.node.step(commit=not self.real):
             self._stepped_at = time.monotonic()
             return True
-        if self.node.source.finished and not self._closed:
-            self.settle()
-            self.node.finish()
-            self._closed = True
+        if not self._epochs.turn(self.settle):
+            return False
+        if self._epochs.closed:
             self.shipper.drain(time.monotonic())
-            return True
-        return False
+        return True
 
     def rest(self, now_s: float) -> None:
         """Commit and say so when the source has been quiet; between two blocks it only pauses."""
-        if now_s - self._stepped_at >= self._quiet_s:
+        if not self._epochs.over and now_s - self._stepped_at >= self._quiet_s:
             self.settle()
             self.node.rest()
 
     @property
     def done(self) -> bool:
         """Whether the source has ended and everything is shipped."""
-        if not self._closed:
+        if not self._epochs.closed:
             return False
         self.settle()
         return not self.shipper.pending
@@ -199,11 +229,11 @@ class HostedNode:
         self._ship()
 
     def _ship(self) -> None:
-        commits = self.node.commits
+        commits = self._epochs.commits
         if self._shipped == commits:
             return
         self.shipper.drain(time.monotonic())
-        if not self.shipper.last_error:
+        if self.shipper.drained:
             self._shipped = commits
 
     def keep(self) -> None:
@@ -218,7 +248,7 @@ class HostedNode:
         if self.node.commit_due:
             self._keeping_since = now
             self._keeping = self._keeper.submit(self._write, self.node.hand_over())
-        elif self._shipped != self.node.commits and now >= self._ship_at:
+        elif self._shipped != self._epochs.commits and now >= self._ship_at:
             self._ship_at = now + SHIP_AGAIN_S
             self._keeping_since = now
             self._keeping = self._keeper.submit(self._ship)
@@ -236,6 +266,10 @@ class HostedNode:
     def secure(self) -> None:
         """Commit everything: what comes now may be cut short."""
         self.settle()
+        if self._epochs.stop():
+            while self.step():
+                pass
+            return
         self.node.drain()
         self.node.commit(wait=True)
 
@@ -249,13 +283,6 @@ class HostedNode:
         self.actuator.close(ACTION_S)
         self.ship()
         self._keeper.shutdown()
-
-
-def _began_ns(spool: Spool) -> int | None:
-    """When the stream began that the spool's checkpoint continues."""
-    held = spool.checkpoint()
-    began: int | None = json.loads(held)["t0_ns"] if held else None
-    return began
 
 
 def machine_of(config: NodeConfig) -> Machine:
