@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from cloud_jobs.columns import SCHEMAS, table_name
 from vibro.errors import BadInputError
-from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Record, slug
+from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Record, Spectrum, slug
 from vibro.wire import decode
 
 END_OF_TIME_NS = 2**62
@@ -55,6 +55,8 @@ def _check(record: Record) -> None:
         _check_block(record)
     elif isinstance(record, Clip):
         _check_clip(record)
+    elif isinstance(record, Spectrum):
+        _check_spectrum(record)
     elif isinstance(record, Event):
         _check_event(record)
     elif isinstance(record, Health):
@@ -93,6 +95,16 @@ def _check_clip(clip: Clip) -> None:
         raise BadInputError(f"a clip's rate of {clip.rate_hz:g} Hz is not one of a sensor")
     if not np.isfinite(clip.scale).all():
         raise BadInputError("a clip's scale is not finite")
+
+
+def _check_spectrum(spectrum: Spectrum) -> None:
+    for channel in spectrum.channels:
+        slug(channel, "channel")
+    _within(spectrum.t0_ns, END_OF_TIME_NS, "t0_ns")
+    if not RATES_HZ[0] <= spectrum.rate_hz <= RATES_HZ[1]:
+        raise BadInputError(f"a spectrum's rate of {spectrum.rate_hz:g} Hz is not one of a sensor")
+    if not 0.0 < spectrum.step_hz * spectrum.values.shape[1] <= spectrum.rate_hz / 2.0:
+        raise BadInputError("a spectrum's lines reach beyond half its rate")
 
 
 def _check_event(event: Event) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from vibro.features.table import FAST_NAMES, LONG_NAMES
-from vibro.records import Clip, FeatureBlock
+from vibro.records import Clip, FeatureBlock, Spectrum
 
 STATUS_VALUES = (
     "score_fast",
@@ -69,6 +69,22 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("record", pa.binary()),
         ]
     ),
+    "spectra": pa.schema(
+        [
+            ("thing", pa.string()),
+            ("site", pa.string()),
+            ("machine", pa.string()),
+            ("node", pa.string()),
+            ("t0_ns", pa.int64()),
+            ("rate_hz", pa.float64()),
+            ("rpm", pa.float64()),
+            ("state", pa.string()),
+            ("reason", pa.string()),
+            ("channels", pa.list_(pa.string())),
+            ("averages", pa.int64()),
+            ("record", pa.binary()),
+        ]
+    ),
 }
 
 
@@ -117,24 +133,32 @@ _SAME: dict[str, Callable[[FeatureBlock], object]] = {
 }
 
 
+def spectrum_rows(spectra: Sequence[tuple[Spectrum, bytes]]) -> pa.Table:
+    """One row a spectrum, holding the record as it was shipped."""
+    found = [_common(s, value) | {"averages": s.averages} for s, value in spectra]
+    return pa.Table.from_pylist(found, schema=SCHEMAS["spectra"])
+
+
 def clip_rows(clips: Sequence[tuple[Clip, bytes]]) -> pa.Table:
     """One row a clip, holding the record as it was shipped."""
     return pa.Table.from_pylist([_clip(c, value) for c, value in clips], schema=SCHEMAS["clips"])
 
 
 def _clip(clip: Clip, value: bytes) -> dict[str, object]:
+    return _common(clip, value) | {"event": clip.event, "samples": clip.samples.shape[1]}
+
+
+def _common(record: Clip | Spectrum, value: bytes) -> dict[str, object]:
     return {
-        "thing": clip.id.thing,
-        "site": clip.origin.site,
-        "machine": clip.origin.machine,
-        "node": clip.origin.node,
-        "t0_ns": clip.t0_ns,
-        "rate_hz": clip.rate_hz,
-        "rpm": clip.rpm,
-        "state": clip.state,
-        "reason": clip.reason,
-        "event": clip.event,
-        "channels": list(clip.channels),
-        "samples": clip.samples.shape[1],
+        "thing": record.id.thing,
+        "site": record.origin.site,
+        "machine": record.origin.machine,
+        "node": record.origin.node,
+        "t0_ns": record.t0_ns,
+        "rate_hz": record.rate_hz,
+        "rpm": record.rpm,
+        "state": record.state,
+        "reason": record.reason,
+        "channels": list(record.channels),
         "record": value,
     }

@@ -9,17 +9,18 @@ which lives in the same transaction; what is not admitted goes to ``vibro.v1.dea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cloud_jobs.admission import admit
-from cloud_jobs.columns import block_rows, clip_rows, table_name
+from cloud_jobs.columns import block_rows, clip_rows, spectrum_rows, table_name
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store, ingest
 from vibro.errors import BadInputError
 from vibro.log import Message, Stored, Transport
-from vibro.records import Clip, Event, FeatureBlock, Health, Record
+from vibro.records import Clip, Event, FeatureBlock, Health, Record, Spectrum
 
 DEAD = "vibro.v1.dead"
 KINDS = ("features", "events", "clips", "health")
@@ -30,7 +31,8 @@ _LIMITS = {"clips": 64}
 class Counts:
     """What one poll did.
 
-    `machines` are those with new events or clips, `alive` those whose nodes gave a heartbeat.
+    `machines` are those with new events or clips, `alive` those whose nodes gave a heartbeat;
+    spectra count among the features, whose topic they share.
     """
 
     messages: int = 0
@@ -50,7 +52,7 @@ class _Batch:
     """Admitted messages of one poll.
 
     `lake` holds what goes into each table, with the topic and offset that it came from: a block,
-    or a clip with its value.
+    or a clip or spectrum with its value.
     """
 
     positions: dict[str, int] = field(default_factory=dict)
@@ -138,7 +140,7 @@ class Consumer:
             fresh = [f for f in found if f[1] > held[f[0]]]
             if fresh:
                 records = [record for _, _, record in fresh]
-                rows = clip_rows(records) if table == "clips" else block_rows(table, records)
+                rows = _ROWS.get(table, partial(block_rows, table))(records)
                 self._lake.append(table, rows, {t: batch.positions[t] for t, _, _ in fresh})
 
     def _bury(self, dead: Sequence[tuple[str, Stored, str]]) -> None:
@@ -162,6 +164,10 @@ class Consumer:
             self._log.send(DEAD, messages)
 
 
+_ROWS: dict[str, Callable[[Any], Any]] = {"clips": clip_rows, "spectra": spectrum_rows}
+"""Tables that hold records as they were shipped."""
+
+
 def _sort_in(record: Record, topic: str, stored: Stored, batch: _Batch) -> None:
     if isinstance(record, FeatureBlock):
         batch.lake.setdefault(table_name(record), []).append((topic, stored.offset, record))
@@ -169,6 +175,9 @@ def _sort_in(record: Record, topic: str, stored: Stored, batch: _Batch) -> None:
         batch.clips.append(record)
         row = (record, stored.value)
         batch.lake.setdefault("clips", []).append((topic, stored.offset, row))
+    elif isinstance(record, Spectrum):
+        whole = (record, stored.value)
+        batch.lake.setdefault("spectra", []).append((topic, stored.offset, whole))
     elif isinstance(record, Event):
         batch.events.append(record)
     elif isinstance(record, Health):

@@ -1,9 +1,9 @@
-"""The lake: status, features and clips as Delta tables under ``HOME/lake``.
+"""The lake: status, features, spectra and clips as Delta tables under ``HOME/lake``.
 
 Each append carries ``app_transactions``: the topics' offsets that its rows came from, committed
 with the rows and checked on the same table handle before writing, so a batch that is written again
 after a crash is a no-op. Rows of features keep their ``content`` (mean, max or sample) in a column;
-a clip keeps the lossless record as it was shipped.
+clips and spectra keep the record as it was shipped.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Lake:
         Parameters
         ----------
         table : str
-            ``status``, ``features_fast``, ``features_long`` or ``clips``.
+            ``status``, ``features_fast``, ``features_long``, ``spectra`` or ``clips``.
         versions : mapping of str to int
             Whose rows they are (topics), each with the version (offset) that they reach.
 

@@ -18,7 +18,9 @@ from vibro.faults import Fault, Severity
 from vibro.iso10816 import IsoLimits, zone
 
 STALE_S = 300.0
-"""A node not heard of for this long is shown as silent."""
+"""A node not heard of for this long is shown as silent, if it does not say how often it speaks."""
+MISSED = 2.5
+"""A node that says it is shown as silent when it has missed more than two turns."""
 
 _STATUS = ("site", "machine", "channel", "t0_ns", "score_fast", "score_long", "velocity_rms_mm_s")
 
@@ -154,7 +156,10 @@ def _machine(
         shown = zone(velocity, None, limits).value
         position = zone_position(velocity, limits)
     finished = node is not None and bool(node.detail.get("finished"))
-    silent = not finished and (node is None or now_ns - node.t0_ns > STALE_S * 1e9)
+    silent = not finished and (
+        node is None
+        or now_ns - max(node.t0_ns, status.newest_ns(machine.path)) > 1e9 * patience_s(node)
+    )
     severity = case.severity if case else None if node is None else 1 if open_events else 0
     return MachineFacts(
         machine=machine,
@@ -170,6 +175,12 @@ def _machine(
         score=status.newest(machine.path, "score_fast", "score_long"),
         spark=status.spark(machine.path),
     )
+
+
+def patience_s(node: NodeRow) -> float:
+    """How long a node may be silent: any record of it is a sign of life."""
+    every_s = node.detail.get("every_s")
+    return MISSED * float(every_s) if isinstance(every_s, (int, float)) else STALE_S
 
 
 def zone_position(velocity_mm_s: float, limits: IsoLimits) -> float:
@@ -188,6 +199,11 @@ class _Status:
         pairs = zip(rows["site"].to_pylist(), rows["machine"].to_pylist(), strict=True)
         for i, (site, machine) in enumerate(pairs):
             self._at.setdefault(f"{site}/{machine}", []).append(i)
+
+    def newest_ns(self, path: str) -> int:
+        """When the newest interval began; 0 without one."""
+        at = self._at.get(path)
+        return int(self._columns["t0_ns"][at[-1]]) if at else 0
 
     def newest(self, path: str, *names: str) -> float | None:
         """Return the worst value of the newest interval over channels and columns."""

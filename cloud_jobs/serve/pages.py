@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from cloud_jobs.lake import Lake
 from cloud_jobs.query import find_cases
+from cloud_jobs.serve.daily import daily_plots, spectra_of
 from cloud_jobs.serve.facts import fleet, rows_of
 from cloud_jobs.serve.plot import Plot, svg
 from cloud_jobs.serve.spectra import clip_plots
@@ -60,7 +61,7 @@ class Pages:
         return find_cases(self.store, parse(question, now_ns))
 
     def machine(self, path: str, ranges: Ranges) -> Context:
-        """Gather a machine's cases, trends, events and clips."""
+        """Gather a machine's cases, trends, daily spectra, events and clips."""
         machine = self._machine(path)
         events, cases = rows_of(self.store, path)
         said = {a.clip: a for a in self.store.assessments([path])}
@@ -71,6 +72,7 @@ class Pages:
             "events": events,
             "clips": [(c, said.get(c.thing), verdicts.get(c.thing)) for c in self._newest(path)],
             "plots": [_drawn(p, ranges) for p in trend_plots(self.lake, machine, events)],
+            "spectra": [_drawn(p, ranges) for p in daily_plots(spectra_of(self.lake, path))],
             "model": self.store.champion(machine.site, machine.machine_class),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -96,7 +97,8 @@ def keep_clips(session: Session, clips: Iterable[Clip]) -> None:
                 state=clip.state,
                 reason=clip.reason,
                 event=clip.event,
-                diagnosed=False,
+                # A third of a second is for the eye: its spectrum of ten seconds says more.
+                diagnosed=clip.reason == "daily",
             )
         )
         held = session.get(CommissioningRow, (site, machine))
@@ -106,8 +108,12 @@ def keep_clips(session: Session, clips: Iterable[Clip]) -> None:
 
 
 def keep_health(session: Session, beats: Iterable[Health]) -> None:
-    """Keep the newest heartbeat of each node and epoch, and every gap."""
-    newest: dict[tuple[str, int], Health] = {}
+    """Keep the newest heartbeat of each node and epoch, and every gap.
+
+    A heartbeat tells only the facts that have changed, None for those that there are no more; all
+    others still hold.
+    """
+    by_node: dict[tuple[str, int], list[Health]] = {}
     for beat in beats:
         if beat.content == "gap":
             session.merge(
@@ -115,14 +121,17 @@ def keep_health(session: Session, beats: Iterable[Health]) -> None:
                     thing=beat.id.thing, node=beat.origin.node, t0_ns=beat.t0_ns, detail=beat.detail
                 )
             )
-            continue
-        key = (beat.origin.node, beat.origin.stream_epoch)
-        if key not in newest or beat.t0_ns >= newest[key].t0_ns:
-            newest[key] = beat
-    for key, beat in newest.items():
+        else:
+            by_node.setdefault((beat.origin.node, beat.origin.stream_epoch), []).append(beat)
+    for key, told in by_node.items():
         held = session.get(NodeRow, key)
-        if held is None or held.t0_ns <= beat.t0_ns:
-            session.merge(_node_row(beat))
+        facts = dict(held.detail) if held else {}
+        fresh = [b for b in told if held is None or b.t0_ns >= held.t0_ns]
+        for beat in sorted(fresh, key=lambda b: b.t0_ns):
+            facts = {k: v for k, v in (facts | beat.detail).items() if v is not None}
+        if fresh:
+            newest = max(fresh, key=lambda b: b.t0_ns)
+            session.merge(_node_row(replace(newest, detail=facts)))
 
 
 def _node_row(beat: Health) -> NodeRow:

@@ -13,7 +13,17 @@ from vibro.correlation import COMMON_CAUSE, EventFact, Group
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.log import EmbeddedLog, Message
-from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Origin, RecordId, topic
+from vibro.records import (
+    TOPIC_OF,
+    Clip,
+    Event,
+    FeatureBlock,
+    Health,
+    Origin,
+    RecordId,
+    Spectrum,
+    topic,
+)
 from vibro.wire import encode
 
 S = 10**9
@@ -91,6 +101,27 @@ def clip(t0_s: float = 0.0, reason: str = "event", of: str = "", **where) -> Cli
         channels=("de-h", "de-v"),
         scale=np.full(2, 0.01, np.float32),
         samples=rng.integers(-300, 300, (2, 25600)).astype(np.int16),
+    )
+
+
+def spectrum(t0_s: float = 0.0, reason: str = "daily", level: float = 1e-2, **where) -> Spectrum:
+    """Noise of a level with the shaft's line in it."""
+    who = origin(**where)
+    rng = np.random.default_rng(round(t0_s))
+    values = level * np.sqrt(rng.gamma(60.0, 1 / 60.0, (2, 3200)))
+    values[:, 7] = 1.0
+    return Spectrum(
+        id=RecordId("spectrum", who.machine_path, who.stream_epoch, round(t0_s * 25600)),
+        origin=who,
+        reason=reason,
+        t0_ns=round(t0_s * S),
+        rate_hz=25600.0,
+        rpm=1500.0,
+        state="run",
+        channels=("de-h", "de-v"),
+        averages=61,
+        step_hz=3.125,
+        values=values.astype(np.float32),
     )
 
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_jobs.admission import admit
-from cloud_jobs.columns import block_rows, clip_rows, table_name
+from cloud_jobs.columns import block_rows, clip_rows, spectrum_rows, table_name
 from cloud_jobs.store import Database, ingest
-from tests.cloud_jobs.builders import S, block, clip, event, heartbeat
+from tests.cloud_jobs.builders import S, block, clip, event, heartbeat, spectrum
 from tests.vibro.wire.records import RECORDS
 from vibro.errors import BadInputError
-from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Label, topic
+from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Label, Spectrum, topic
 from vibro.wire import encode
 
 
@@ -34,6 +34,7 @@ def enter(record, site: str = "a"):
         event(10.0, revision=3, cleared=True),
         clip(9.0),
         heartbeat(11.0),
+        spectrum(12.0),
     ],
 )
 def test_what_a_node_sends_is_let_in(record):
@@ -55,6 +56,8 @@ REFUSED = {
     "channel 'DE H' is not a slug": event(1.0, channel="DE H"),
     "channel 'x/y' is not a slug": replace(clip(), channels=("de-h", "x/y")),
     "channel 'é' is not a slug": replace(block(), channels=("de-h", "é")),
+    "a spectrum's lines reach beyond half": replace(spectrum(), step_hz=4.0),
+    "a spectrum's rate of 0 Hz": replace(spectrum(), rate_hz=0.0),
     "sequence -1 is not within": elsewhere(event(1.0), sequence=-1),
     "revision 18446744073709551616 is not within": event(1.0, revision=2**64),
     "t_last_ns 9223372036854775807 is not": replace(event(1.0), t_last_ns=2**63 - 1),
@@ -109,6 +112,9 @@ def tamed(record):
         names = tuple(f"c{i}" for i in range(len(record.channels)))
         scale = np.ones(len(names), np.float32)
         record = replace(record, channels=names, scale=scale, rate_hz=25600.0)
+    if isinstance(record, Spectrum):
+        names = tuple(f"c{i}" for i in range(len(record.channels)))
+        record = replace(record, channels=names, rate_hz=25600.0, step_hz=3.125)
     return record
 
 
@@ -119,6 +125,8 @@ def keep(session, record) -> None:
     elif isinstance(record, Clip):
         ingest.keep_clips(session, [record])
         assert clip_rows([(record, b"")])["t0_ns"].to_pylist() == [record.t0_ns]
+    elif isinstance(record, Spectrum):
+        assert spectrum_rows([(record, b"")])["t0_ns"].to_pylist() == [record.t0_ns]
     elif isinstance(record, Event):
         assert ingest.keep_events(session, [record]) == {record.origin.machine_path}
     elif isinstance(record, Health):

@@ -7,8 +7,9 @@ from sqlalchemy.exc import OperationalError
 from cloud_jobs import consume
 from cloud_jobs.consume import DEAD, Consumer
 from cloud_jobs.lake import Lake
+from cloud_jobs.serve.daily import spectra_of
 from cloud_jobs.store import Store, ingest
-from tests.cloud_jobs.builders import S, Sender, block, clip, event, heartbeat
+from tests.cloud_jobs.builders import S, Sender, block, clip, event, heartbeat, spectrum
 from vibro.faults import Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES
 from vibro.records import ChannelPath
@@ -50,6 +51,20 @@ def test_every_kind_finds_its_place(tmp_path, sender):
     sent = clip(9.0)
     assert np.array_equal(lake.clip(kept.thing).samples, sent.samples)
     assert store.totals() == {"seen": 1000, "processed": 1000, "lost": 0, "raw_bytes": 2000}
+
+
+def test_a_spectrum_and_its_waveform_are_kept_once_and_not_diagnosed(tmp_path, sender):
+    sender.send(block("mean", "fast"), spectrum(5.0), clip(5.0, reason="daily"))
+    sender.send(spectrum(5.0), again=True)
+    counts = consumer(tmp_path, sender).poll()
+    assert (counts.features, counts.repeats) == (2, 1)
+    (kept,) = spectra_of(Lake(tmp_path), "a/m1")
+    np.testing.assert_allclose(kept.values, spectrum(5.0).values, rtol=0.05)
+    assert (kept.reason, kept.averages, kept.step_hz) == ("daily", 61, 3.125)
+    assert spectra_of(Lake(tmp_path), "a/m2") == []
+    store = Store(tmp_path)
+    (waveform,) = store.clips("a/m1")
+    assert (waveform.reason, waveform.diagnosed) == ("daily", True)
 
 
 def test_nothing_new_is_nothing_done(tmp_path, sender):

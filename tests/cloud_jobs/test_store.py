@@ -266,6 +266,21 @@ def test_a_gap_is_no_heartbeat(store):
     assert store.nodes() == []
 
 
+def test_a_heartbeat_that_tells_only_what_changed_leaves_the_rest_standing(store):
+    def beat(t_s, **detail):
+        return replace(heartbeat(t_s), detail=detail)
+
+    kept(store, beat(10.0, every_s=600.0, finished=False, trouble="no disk"), beat(20.0))
+    assert store.nodes()[0].detail == {"every_s": 600.0, "finished": False, "trouble": "no disk"}
+    with store.transaction() as session:
+        ingest.keep_health(session, [beat(40.0, finished=True), beat(30.0, trouble=None)])
+    (node,) = store.nodes()
+    assert node.detail == {"every_s": 600.0, "finished": True}
+    assert node.t0_ns == 40 * S
+    kept(store, beat(35.0, finished=False))
+    assert store.nodes()[0].detail["finished"]
+
+
 # -- cases and models ------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cloud_jobs.run import CloudJobs
-from tests.cloud_jobs.builders import S, Sender, block, clip, event, heartbeat
+from tests.cloud_jobs.builders import S, Sender, block, clip, event, heartbeat, spectrum
 from vibro.records import FeatureBlock
 
 HEAD = (
@@ -71,6 +71,8 @@ def make(home: Path) -> str:
         sender.send(status(t_s, 1.0, "m1"), status(t_s, 3.2, "m2"))
         sender.send(block("mean", "fast", round(t_s * S)))
         sender.send(heartbeat(t_s), heartbeat(t_s, machine="m2"))
+    sender.send(spectrum(30.0, "commissioning"), spectrum(150.0, level=2e-2))
+    sender.send(replace(clip(151.0, reason="daily"), samples=clip(151.0).samples[:, :8192]))
     jobs = CloudJobs(home)
     try:
         while jobs.step().messages:

@@ -17,7 +17,9 @@ from starlette.testclient import TestClient
 
 from cloud_jobs.lake import Lake
 from cloud_jobs.serve.app import application
+from cloud_jobs.serve.facts import patience_s
 from cloud_jobs.store import Store
+from cloud_jobs.store.tables import NodeRow
 from tests.cloud_jobs.serve import homes
 
 
@@ -76,6 +78,44 @@ def test_a_node_that_fell_silent_is_said_to_be(home):
     said = text_of(TestClient(late, base_url="http://127.0.0.1").get("/").text)
     assert "2 silent" in said
     assert "silent since 00:03:00" in said
+
+
+def test_a_node_is_waited_for_as_long_as_it_says():
+    assert patience_s(NodeRow(detail={})) == 300.0
+    assert patience_s(NodeRow(detail={"every_s": 600.0})) == 1500.0
+    assert patience_s(NodeRow(detail={"every_s": "often"})) == 300.0
+
+
+def test_a_status_is_a_sign_of_life(home):
+    """The last heartbeat and the last status of both machines are of 180 s."""
+    store = Store(home)
+    with store.transaction() as session:
+        for row in session.query(NodeRow):
+            row.t0_ns -= 100 * homes.S
+    late = application(store, Lake(home), now_ns=lambda: 440 * homes.S)
+    said = text_of(TestClient(late, base_url="http://127.0.0.1").get("/").text)
+    with store.transaction() as session:
+        for row in session.query(NodeRow):
+            row.t0_ns += 100 * homes.S
+    store.close()
+    assert "silent" not in said
+
+
+def test_a_machine_shows_its_newest_spectrum_over_the_first(page):
+    html = page.get("/machines/a/m1").text
+    said = text_of(html)
+    assert "Spectra" in said
+    assert "Spectrum of de-h, run" in said
+    assert "newest, 61 averages" in said
+    assert "Spectra" not in text_of(page.get("/machines/a/m2").text)
+
+
+def test_a_daily_waveform_has_a_picture_and_asks_for_no_verdict(page, home):
+    store = Store(home)
+    (thing,) = [c.thing for c in store.clips("a/m1") if c.reason == "daily"]
+    store.close()
+    assert page.get(f"/clips/{thing}").status_code == 200
+    assert "not yet assessed" not in text_of(page.get("/machines/a/m1").text)
 
 
 def test_a_question_is_answered_as_the_verb_answers_it(page):

@@ -167,7 +167,7 @@ class Demo:
 
     def _share(self, jobs: CloudJobs) -> float:
         """Share of the scenario that has been processed, over all nodes."""
-        ends = [int(n.detail["end_ns"]) for n in jobs.store.nodes()]
+        ends = [n.t0_ns for n in jobs.store.nodes()]
         done = sum(min(end, self.end_ns) - self.t0_ns for end in ends)
         return done / (len(self._plans) * (self.end_ns - self.t0_ns))
 
@@ -178,7 +178,7 @@ class Demo:
         started = [p.machine.path for p in self._plans if p.t0_ns < near_ns]
         return all(
             (node := heard.get(path)) is not None
-            and (node.detail["finished"] or node.detail["end_ns"] >= near_ns)
+            and (node.detail["finished"] or node.t0_ns >= near_ns)
             for path in started
         )
 
