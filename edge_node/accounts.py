@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_node.pulse import Pulse
 from edge_node.sources.port import Gap
 from edge_node.tally import LatencyTally
 from vibro.records import Health, Origin, RecordId, SampleBlock
@@ -29,6 +31,8 @@ class Accounts:
         Of the node's records.
     channels, sample_bytes : int
         Channels of the machine, and bytes of one raw sample.
+    heartbeat_s : float
+        Longest silence.
 
     Attributes
     ----------
@@ -36,8 +40,13 @@ class Accounts:
         Samples up to here are accounted for.
     """
 
-    def __init__(self, origin: Origin, channels: int, sample_bytes: int) -> None:
+    def __init__(
+        self, origin: Origin, channels: int, sample_bytes: int, heartbeat_s: float
+    ) -> None:
         self._origin, self._channels, self._sample_bytes = origin, channels, sample_bytes
+        self._heartbeat_s = heartbeat_s
+        self._pulse = Pulse(round(heartbeat_s * 1e9))
+        self._beat_ns = 0
         self.counters = Counters()
         self.tally = LatencyTally()
         self.end = 0
@@ -64,10 +73,30 @@ class Accounts:
         }
         return self._health("gap", gap.first_sample, gap.t0_ns, bundle, detail)
 
-    def heartbeat(self, now_ns: int, bundle: str, detail: dict[str, Any]) -> Health:
-        """Say how things stand."""
-        detail = {"latency_us_log20": self.tally.as_dict(), "end_ns": now_ns, **detail}
+    def said(self, now_ns: int) -> None:
+        """Take note that records are handed over, or that the stream has begun."""
+        self._pulse.said(now_ns)
+
+    def silent(self, now_ns: int) -> bool:
+        """Whether it is time for a heartbeat."""
+        return self._pulse.due(now_ns)
+
+    def heartbeat(
+        self, now_ns: int, bundle: str, facts: dict[str, Any], *, full: bool = False
+    ) -> Health:
+        """Say how things stand: what has changed, or everything."""
+        facts = {
+            "latency_us_log20": self.tally.as_dict(),
+            "every_s": self._heartbeat_s,
+            **facts,
+        }
+        self._beat_ns = now_ns
+        detail = self._pulse.detail(facts, now_ns, full=full)
         return self._health("heartbeat", self.end, now_ns, bundle, detail)
+
+    def told(self, now_ns: int) -> bool:
+        """Whether a heartbeat has said how things stand at this instant."""
+        return self._beat_ns == now_ns
 
     def _health(
         self, content: str, sample: int, t0_ns: int, bundle: str, detail: dict[str, Any]
@@ -88,8 +117,15 @@ class Accounts:
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-able state, without the latencies: they are those of a process."""
-        return {"end": self.end, "counters": asdict(self.counters)}
+        return {
+            "end": self.end,
+            "counters": asdict(self.counters),
+            "pulse": self._pulse.snapshot(),
+            "last_heartbeat_ns": self._beat_ns,
+        }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""
         self.end, self.counters = state["end"], Counters(**state["counters"])
+        self._pulse.restore(state.get("pulse"))
+        self._beat_ns = state["last_heartbeat_ns"]

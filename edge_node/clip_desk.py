@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,8 @@ from edge_node.packing import ClipPacker, Packed
 from edge_node.privacy import Privacy
 from edge_node.timeline import Timeline
 from vibro.records import Event, Origin, SampleBlock, StreamInfo
+
+_FORBIDDEN = "[privacy] of this node lets no such clip leave"
 
 
 class ClipDesk:
@@ -91,6 +93,10 @@ class ClipDesk:
             wanted = Request("daily", "", first, n, state=state, spectrum=reason)
             self._request(replace(wanted, waveform=WAVEFORM))
 
+    def forbidden(self, reason: str) -> str:
+        """Why no clip of this reason may leave; empty when one may."""
+        return "" if self._privacy.may(reason) else self._privacy.refusal or _FORBIDDEN
+
     @property
     def capturing(self) -> bool:
         """Whether a capture that a person asked for is under way."""
@@ -156,13 +162,13 @@ class ClipDesk:
             "daily": self._daily.snapshot(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""
         self._cutter.restore(state["requests"])
         self._rules.restore(state["captures"])
         self._daily.restore(state.get("daily"))
 
-    def follow(self, state: dict[str, Any]) -> None:
+    def follow(self, state: Mapping[str, Any]) -> None:
         """Keep to the spacing and the day's number of the epoch before."""
         self._rules.restore(state["captures"])
         self._daily.restore(state.get("daily"))

@@ -12,18 +12,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 from edge_node.accounts import Accounts
 from edge_node.blocks import Waiting
 from edge_node.clip_desk import ClipDesk
 from edge_node.config import NodeConfig
 from edge_node.gather import HopGatherer
+from edge_node.memory import Memory
 from edge_node.outbox import Batch, Outbox
 from edge_node.packing import Packed
 from edge_node.pipeline import Pipeline
 from edge_node.privacy import Privacy
 from edge_node.reflex import Reflex, Trip
+from edge_node.requests import CaptureRequests, refusal
 from edge_node.sources.port import Gap, Source
 from edge_node.spool import EnduringSpool, Spool, SpoolWriter
 from edge_node.timeline import Timeline
@@ -68,21 +69,30 @@ class Node:
         self._timeline = Timeline(info.rate_hz)
         privacy = Privacy(config.privacy, config.ship.region, machine.region)
         self._desk = ClipDesk(reporting, info, self._origin, self._timeline, privacy)
+        waiting = Waiting(_ns(reporting.status_s), _ns(reporting.sample_s))
         self._outbox = Outbox(
             SpoolWriter(spool, self._origin.machine_path, _ns(config.ship.live_s)),
             self._origin,
             tuple(c.channel for c in info.channels),
-            Waiting(_ns(reporting.status_s), _ns(reporting.sample_s)),
+            waiting,
             self._desk,
             privacy,
         )
-        self._accounts = Accounts(self._origin, len(info.channels), info.sample_bytes)
+        self._accounts = Accounts(
+            self._origin, len(info.channels), info.sample_bytes, reporting.heartbeat_s
+        )
+        self._requests = CaptureRequests(
+            reporting.captures_s_per_day, reporting.clip_s, reporting.capture_max_s
+        )
         self._pipeline = Pipeline(
             machine, info, reporting, self._origin, self._timeline, self._outbox, self._desk
         )
+        self._memory = Memory(
+            self._timeline, self._accounts, self._pipeline, waiting, self._desk, self._requests
+        )
         self._rested = 0
         self._commissioned = self._closed = False
-        self._last_commit_ns = self._last_heartbeat_ns = 0
+        self._last_commit_ns = 0
         self._resume()
         reflex = None if act is None else Reflex(config.reflex, info, self._accounts.end)
         self._reflex = reflex if reflex is not None and reflex.armed else None
@@ -98,9 +108,11 @@ class Node:
         held = json.loads(self.spool.checkpoint() or "null")
         start = 0
         if held is not None and held.get("epoch") != self.source.info.stream_epoch:
-            self._follow(held)
+            self._memory.follow(held)
+            self._commissioned = True
         elif held is not None:
-            self._restore(held)
+            self._memory.restore(held)
+            self._last_commit_ns = held["last_commit_ns"]
             block = max(1, self._timeline.samples(self.config.source.block_s))
             back = max(self._desk.memory_samples, self._pipeline.spans.memory_samples)
             start = self._accounts.end - back
@@ -112,42 +124,25 @@ class Node:
         self._gatherer = HopGatherer(self._pipeline.spans.fast_hop)
         self.source.seek(start)
 
-    def _checkpoint(self, kept: Sequence[Packed]) -> bytes:
+    def _checkpoint(self, kept: Sequence[Packed], leaves: bool) -> bytes:
+        if leaves:
+            self._accounts.said(self.now_ns)
+        info = self.source.info
         state = {
-            "epoch": self.source.info.stream_epoch,
-            "rate_hz": self.source.info.rate_hz,
+            "epoch": info.stream_epoch,
+            "rate_hz": info.rate_hz,
             "closed": self._closed,
-            "t0_ns": self._timeline.t0_ns,
-            **self._accounts.snapshot(),
-            **self._pipeline.snapshot(),
-            "waiting": self._outbox.waiting.snapshot(),
-            **self._desk.snapshot(kept),
             "last_commit_ns": self._last_commit_ns,
-            "last_heartbeat_ns": self._last_heartbeat_ns,
+            **self._memory.snapshot(kept),
         }
         return json.dumps(state).encode()
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self._timeline.date(0, state["t0_ns"])
-        self._accounts.restore(state)
-        self._pipeline.restore(state)
-        self._outbox.waiting.restore(state.get("waiting"))
-        self._desk.restore(state)
-        self._last_commit_ns = state["last_commit_ns"]
-        self._last_heartbeat_ns = state["last_heartbeat_ns"]
-
-    def _follow(self, state: dict[str, Any]) -> None:
-        """Take over from another epoch of the stream what outlives it."""
-        self._pipeline.follow(state)
-        self._desk.follow(state)
-        self._commissioned = True
 
     # -- running -------------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
         """Whether the source has ended and everything it led to is in the spool."""
-        return self.source.finished and not self._outbox and not self._outbox.waiting
+        return self.source.finished and not self._outbox and not self._memory.waiting
 
     @property
     def bundle_version(self) -> str:
@@ -169,7 +164,7 @@ class Node:
         if not self._timeline.begun or (self._rested == self._accounts.end and not self._outbox):
             return
         self._rested = self._accounts.end
-        self._outbox.add(self._heartbeat())
+        self._outbox.add(self._heartbeat(full=True))
         self._commit()
 
     def use(self, bundle: Bundle) -> None:
@@ -180,7 +175,7 @@ class Node:
         self.commit()
         self._pipeline.use(bundle)
         if self._timeline.begun:
-            self._outbox.add(self._heartbeat())
+            self._outbox.add(self._heartbeat(full=True))
             self.commit()
 
     @property
@@ -222,13 +217,14 @@ class Node:
         self._accounts.tally.add(self._monotonic() - started, windows)
         self._accounts.block(block)
         self._desk.push(block, self._pipeline.state)
-        if self.now_ns - self._last_heartbeat_ns >= _ns(self.config.reporting.heartbeat_s):
-            self._beat()
+        if self._accounts.silent(self.now_ns):
+            self._outbox.add(self._heartbeat())
 
     def _date(self, sample: int, t_ns: int) -> None:
         """Date the stream; what is due at fixed times of it is due from its first date on."""
         if self._timeline.date(sample, t_ns):
-            self._last_commit_ns = self._last_heartbeat_ns = t_ns
+            self._last_commit_ns = t_ns
+            self._accounts.said(t_ns)
             if not self._commissioned:
                 self._desk.begin()
 
@@ -241,17 +237,37 @@ class Node:
             self._desk.gap(self._pipeline.state)
             self._pipeline.begin(gap.first_sample + gap.samples)
 
-    def _beat(self) -> None:
-        self._outbox.add(self._heartbeat())
-        self._last_heartbeat_ns = self.now_ns
-
-    def _heartbeat(self) -> Health:
-        detail = {
+    def _heartbeat(self, *, full: bool = False) -> Health:
+        facts = {
             "spool_bytes": self._outbox.spool_bytes,
             "finished": self.source.finished and not self.source.continues,
+            **self._outbox.trouble,
             **self.source.facts(),
         }
-        return self._accounts.heartbeat(self.now_ns, self._pipeline.bundle_version, detail)
+        return self._accounts.heartbeat(self.now_ns, self.bundle_version, facts, full=full)
+
+    def ask(self, value: bytes, now_ns: int) -> None:
+        """Take a message of the topic of requests: capture what it asks for, or say why not.
+
+        Parameters
+        ----------
+        now_ns : int
+            Time of day: requests expire by it.
+        """
+        asked = self._requests.take(
+            value, now_ns, forbidden=self._desk.forbidden("capture"), busy=self._desk.capturing
+        )
+        if asked is None:
+            return
+        if asked.refused:
+            self._outbox.add(refusal(asked, self._heartbeat(full=True), self._origin))
+        else:
+            self._desk.capture(asked.id, asked.seconds, self._accounts.end)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the stream has a date."""
+        return self._timeline.begun
 
     # -- committing ----------------------------------------------------------------------------
 
@@ -274,8 +290,8 @@ class Node:
             self._pipeline.close(self.now_ns)
             self._closed = True
         self._desk.finish(self._pipeline.state)
-        if self._last_heartbeat_ns != self.now_ns:
-            self._beat()
+        if not self._accounts.told(self.now_ns):
+            self._outbox.add(self._heartbeat(full=True))
         self.commit(wait=True)
 
     def commit(self, *, wait: bool = False) -> None:

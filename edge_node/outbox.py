@@ -58,6 +58,11 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._records)
 
+    @property
+    def trouble(self) -> dict[str, str]:
+        """What keeps the spool from the disk, for a heartbeat; empty when all is well."""
+        return {"trouble": self._writer.trouble} if self._writer.trouble else {}
+
     def add(self, record: Plain) -> None:
         """Put a record in if it may leave; the spool will number it."""
         if self._privacy.lets(record):
@@ -72,7 +77,7 @@ class Outbox:
         self,
         now_ns: int,
         bundle: str,
-        checkpoint: Callable[[Sequence[Packed]], bytes],
+        checkpoint: Callable[[Sequence[Packed], bool], bytes],
         *,
         everything: bool,
         wait: bool,
@@ -86,7 +91,8 @@ class Outbox:
         bundle : str
             Version in use, empty without one.
         checkpoint : callable
-            Takes the clips that reach the spool; is called when rows have been taken.
+            Takes the clips that reach the spool, and whether any record does; is called when rows
+            have been taken.
         everything : bool
             No row waits for more of its kind.
         wait : bool
@@ -98,7 +104,8 @@ class Outbox:
         with self.waiting.taken(now_ns, everything=everything or awaited) as rows:
             blocks = feature_blocks(rows, self._origin, self._channels, bundle)
             found = [*self._records, *spectra(clips), *blocks]
-            yield Batch(found, clips, checkpoint(clips), now_ns)
+            leaves = bool(found or any(p.sequence is not None for p in clips))
+            yield Batch(found, clips, checkpoint(clips, leaves), now_ns)
         self._desk.kept(clips)
         self._records = []
         self.commits += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -158,7 +159,7 @@ class Pipeline:
             "status": self._status.snapshot(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""
         self._done = state["done"]
         self.follow(state)
@@ -166,6 +167,6 @@ class Pipeline:
             p.restore(state["paths"][k])
         self._status.restore(state["status"])
 
-    def follow(self, state: dict[str, Any]) -> None:
+    def follow(self, state: Mapping[str, Any]) -> None:
         """Go on judging where the epoch before left off."""
         self.judge.restore(state["judge"])

@@ -42,6 +42,11 @@ class SpoolWriter:
         self._spool, self._key, self._live_ns = spool, key, live_ns
         self._beat: Health | None = None
 
+    @property
+    def trouble(self) -> str:
+        """What keeps records from the disk; empty when all is well."""
+        return self._spool.trouble if isinstance(self._spool, EnduringSpool) else ""
+
     def write(
         self,
         records: Sequence[Record],
