@@ -18,10 +18,18 @@ from numpy.typing import NDArray
 
 from edge_node.library import library
 from edge_node.options import option
-from edge_node.sources.calibration import UNITS, as_scale, chosen, m_s2_per_unit, per_channel
+from edge_node.sources.calibration import (
+    UNITS,
+    as_scale,
+    check_inputs,
+    chosen,
+    m_s2_per_unit,
+    per_channel,
+)
 from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
 from edge_node.sources.inbox import Inbox
+from edge_node.sources.kinds import LiveKind
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
 
@@ -71,7 +79,7 @@ def open_device(
     MissingExtraError
         Without sounddevice.
     BadInputError
-        If the device is not there or the options do not fit it.
+        If the options do not fit the machine.
     """
     sounddevice = library("sounddevice", "source.kind = 'audio'", "audio")
     return AudioDevice(sounddevice, options, machine, monotonic)
@@ -92,8 +100,8 @@ class AudioDevice:
         self._rate_hz = options.rate_hz or machine.points[0].rate_hz
         self._scale = as_scale(_m_s2_per_count(options, n))
         self._device = int(options.device) if options.device.isdigit() else options.device or None
-        inputs = chosen(f"{TABLE}.inputs", options.inputs, 1, self._available(), n)
-        self._columns = [i - 1 for i in inputs]
+        self._inputs = chosen(f"{TABLE}.inputs", options.inputs, 1, n)
+        self._columns = [i - 1 for i in self._inputs]
         self._clock = FrameClock(self._rate_hz)
         self._inbox = Inbox(round(QUEUE_S * self._rate_hz))
         self._stream: Any = None
@@ -102,9 +110,9 @@ class AudioDevice:
         try:
             return int(self._sounddevice.query_devices(self._device, "input")["max_input_channels"])
         except (ValueError, self._sounddevice.PortAudioError) as error:
-            raise BadInputError(
+            raise VibroError(
                 f"{TABLE}.device = '{self._options.device}' is no input ({_line(error)}): "
-                "see `python -m sounddevice`"
+                "is it plugged in? See `python -m sounddevice`"
             ) from None
 
     @property
@@ -127,12 +135,13 @@ class AudioDevice:
         self.stop()
         self._inbox.clear()
         self._clock.begin()
+        check_inputs(f"{TABLE}.inputs", self._inputs, self._available())
         try:
             self._stream = self._sounddevice.InputStream(
                 samplerate=self._rate_hz,
                 blocksize=max(1, round(self._options.block_ms * 1e-3 * self._rate_hz)),
                 device=self._device,
-                channels=max(self._columns) + 1,
+                channels=max(self._inputs),
                 dtype=self._options.sample_format,
                 latency="high",
                 callback=self._take,
@@ -182,3 +191,6 @@ def _m_s2_per_count(options: AudioOptions, channels: int) -> NDArray[np.float64]
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+KIND = LiveKind(AudioOptions, open_device)

@@ -85,25 +85,24 @@ def as_scale(m_s2: NDArray[np.float64]) -> NDArray[np.float32]:
     return m_s2.astype(np.float32)
 
 
-def chosen(
-    key: str, given: Sequence[float], first: int, available: int, channels: int
-) -> list[int]:
+def chosen(key: str, given: Sequence[float], first: int, channels: int) -> list[int]:
     """Return the converter's input of each channel of the machine.
 
     Parameters
     ----------
     given : sequence of int
         One for each channel; empty = the first ones in their order.
-    first, available : int
-        Number of the converter's first input, and how many it has.
+    first : int
+        Number of the converter's first input.
 
     Raises
     ------
     BadInputError
-        If an input does not exist, is named twice, or the machine has another number of channels.
+        If one is named twice, is no number of an input, or the machine has another number of
+        channels.
     """
-    if any(i != int(i) for i in given):
-        raise BadInputError(f"{key} = {list(given)} is not made of whole numbers")
+    if any(i != int(i) or i < first for i in given):
+        raise BadInputError(f"{key} = {list(given)} is not made of whole numbers from {first} on")
     inputs = [int(i) for i in given] or list(range(first, first + channels))
     if len(inputs) != channels:
         raise BadInputError(
@@ -111,8 +110,16 @@ def chosen(
         )
     if len(set(inputs)) < len(inputs):
         raise BadInputError(f"{key} = {inputs} names an input twice")
-    if not all(first <= i < first + available for i in inputs):
-        raise BadInputError(
-            f"{key} = {inputs}: the device has the inputs {first} to {first + available - 1}"
-        )
     return inputs
+
+
+def check_inputs(key: str, inputs: Sequence[int], last: int) -> None:
+    """Check that a converter has the inputs that are asked of it.
+
+    Raises
+    ------
+    BadInputError
+        If one is above the last.
+    """
+    if max(inputs) > last:
+        raise BadInputError(f"{key} = {list(inputs)}: the device's last input is {last}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 
 from edge_node.library import library
 from edge_node.options import option
-from edge_node.sources.calibration import as_scale, chosen, m_s2_per_unit
+from edge_node.sources.calibration import as_scale, check_inputs, chosen, m_s2_per_unit
 from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
+from edge_node.sources.kinds import LiveKind
 from vibro.assets import Machine
 from vibro.errors import VibroError
 
@@ -59,7 +61,7 @@ def open_device(
     *,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> IepeDevice:
-    """Return the device of the options; the board is opened and its clock set.
+    """Return the device of the options; the board is not touched.
 
     Raises
     ------
@@ -67,8 +69,6 @@ def open_device(
         Without daqhats.
     BadInputError
         If the options do not fit the machine.
-    VibroError
-        If the board does not answer.
     """
     daqhats = library("daqhats", "source.kind = 'iepe'", "daqhats")
     return IepeDevice(daqhats, options, machine, monotonic)
@@ -84,26 +84,17 @@ class IepeDevice:
     def __init__(
         self, daqhats: Any, options: IepeOptions, machine: Machine, monotonic: Callable[[], float]
     ) -> None:
-        self._daqhats, self._monotonic = daqhats, monotonic
+        self._daqhats, self._options, self._monotonic = daqhats, options, monotonic
         n = len(machine.points)
-        self._inputs = chosen(f"{TABLE}.inputs", options.inputs, 0, CHANNELS, n)
+        self._inputs = chosen(f"{TABLE}.inputs", options.inputs, 0, n)
+        check_inputs(f"{TABLE}.inputs", self._inputs, CHANNELS - 1)
         self._scale = as_scale(m_s2_per_unit(TABLE, "V", options.sensitivity_mv_g, options.sign, n))
-        try:
-            self._board = daqhats.mcc172(options.address)
-            for channel in self._inputs:
-                self._board.iepe_config_write(channel, int(options.supply == "on"))
-            asked = options.rate_hz or machine.points[0].rate_hz
-            self._board.a_in_clock_config_write(daqhats.SourceType.LOCAL, asked)
-            self._rate_hz = float(self._board.a_in_clock_config_read().sample_rate_per_channel)
-        except daqhats.HatError as error:
-            raise self._failed(error, f"is there an MCC 172 at {TABLE}.address?") from None
-        self._block = max(1, round(options.block_ms * 1e-3 * self._rate_hz))
-        self._clock = FrameClock(self._rate_hz)
-        self._lost = 0
+        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
+        self._board: Any = None
 
     @property
     def rate_hz(self) -> float:
-        """Rate that the board has chosen."""
+        """Rate asked for; once started, the one that the board has chosen."""
         return self._rate_hz
 
     @property
@@ -117,14 +108,23 @@ class IepeDevice:
         return 3
 
     def start(self) -> None:
-        """Begin the scan."""
+        """Open the board, supply the sensors, set the clock and begin the scan."""
         self.stop()
-        self._clock.begin()
-        self._lost = 0
+        daqhats, options = self._daqhats, self._options
         try:
+            self._board = daqhats.mcc172(options.address)
+            for channel in self._inputs:
+                self._board.iepe_config_write(channel, int(options.supply == "on"))
+            self._board.a_in_clock_config_write(daqhats.SourceType.LOCAL, self._rate_hz)
+            self._rate_hz = float(self._board.a_in_clock_config_read().sample_rate_per_channel)
             self._scan()
-        except self._daqhats.HatError as error:
-            raise self._failed(error, "is another program using the board?") from None
+        except daqhats.HatError as error:
+            raise self._failed(
+                error, f"is there an MCC 172 at {TABLE}.address, and no other program using it?"
+            ) from None
+        self._block = max(1, round(options.block_ms * 1e-3 * self._rate_hz))
+        self._clock = FrameClock(self._rate_hz)
+        self._lost = 0
 
     def _scan(self) -> None:
         mask = sum(1 << i for i in self._inputs)
@@ -132,6 +132,8 @@ class IepeDevice:
 
     def read(self, timeout_s: float) -> Frames | None:
         """Return the next block, or what there is of it at the timeout."""
+        if self._board is None:
+            raise VibroError(f"{TABLE}: the board is not open")
         try:
             got = self._board.a_in_scan_read_numpy(self._block, timeout_s)
             # Interleaved by channel number, whichever order the machine's channels have.
@@ -142,7 +144,7 @@ class IepeDevice:
             self._clock.got(len(volts), self._monotonic())
             lost, self._lost = self._lost, 0
             if got.hardware_overrun or got.buffer_overrun or not got.running:
-                self.stop()
+                self._end_scan()
                 self._scan()
                 self._lost = self._clock.missed(self._monotonic())
         except self._daqhats.HatError as error:
@@ -152,14 +154,22 @@ class IepeDevice:
             return None
         return Frames(counts, lost)
 
-    def stop(self) -> None:
+    def _end_scan(self) -> None:
         """End the scan and free its buffer; without one nothing happens."""
         for end in (self._board.a_in_scan_stop, self._board.a_in_scan_cleanup):
-            try:
+            # The board is gone, or had no scan: there is nothing left to end.
+            with suppress(self._daqhats.HatError):
                 end()
-            except self._daqhats.HatError:
-                # The board is gone, or had no scan: there is nothing left to release.
-                return
+
+    def stop(self) -> None:
+        """End the scan and close the board."""
+        if self._board is not None:
+            self._end_scan()
+            # The library closes a board when its object goes; it must go before the next is made.
+            self._board = None
 
     def _failed(self, error: Exception, remedy: str) -> VibroError:
         return VibroError(f"{TABLE}: {' '.join(str(error).split())}: {remedy}")
+
+
+KIND = LiveKind(IepeOptions, open_device)

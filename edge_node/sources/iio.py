@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.options import option
-from edge_node.sources.calibration import as_scale, m_s2_per_unit
+from edge_node.sources.calibration import as_scale, m_s2_per_unit, per_channel
 from edge_node.sources.device import Frames
 from edge_node.sources.iio_sysfs import TIMESTAMP, IioFiles
+from edge_node.sources.kinds import LiveKind
 from edge_node.sources.scan_gaps import ScanGaps
 from edge_node.sources.scan_layout import ScanLayout
 from vibro.assets import Machine
@@ -60,12 +61,12 @@ class IioOptions:
 def open_device(
     options: IioOptions,
     machine: Machine,
-    folder: Path,  # noqa: ARG001 (the same form for all drivers; nothing here is the node's path)
+    folder: Path,  # noqa: ARG001 (the same form for all drivers; nothing here is the node's)
     *,
     sysfs: Path = Path("/sys/bus/iio/devices"),
     dev: Path = Path("/dev"),
 ) -> IioDevice:
-    """Return the device of the options; its trigger and rate are set, its buffer is not enabled.
+    """Return the device of the options; no file of the kernel is touched.
 
     Parameters
     ----------
@@ -75,12 +76,9 @@ def open_device(
     Raises
     ------
     BadInputError
-        If the options do not fit the machine or the device.
-    VibroError
-        If a file of the device cannot be read or written.
+        If the options do not fit the machine.
     """
-    name = _folder_of(options.device, sysfs)
-    return IioDevice(IioFiles(sysfs / name), dev / name, options, len(machine.points))
+    return IioDevice(options, machine, sysfs, dev)
 
 
 def _folder_of(device: str, sysfs: Path) -> str:
@@ -97,60 +95,78 @@ def _folder_of(device: str, sysfs: Path) -> str:
 class IioDevice:
     """Scans of one IIO buffer."""
 
-    def __init__(
-        self, files: IioFiles, character: Path, options: IioOptions, channels: int
-    ) -> None:
-        self._files, self._character, self._options = files, character, options
-        self._elements = files.elements()
-        known = [n for n in self._elements if n != TIMESTAMP]
-        self._inputs = list(options.inputs) or known
-        strange = [n for n in self._inputs if n not in known]
-        if strange or len(self._inputs) != channels or len(set(self._inputs)) != channels:
+    def __init__(self, options: IioOptions, machine: Machine, sysfs: Path, dev: Path) -> None:
+        self._options, self._sysfs, self._dev = options, sysfs, dev
+        self._channels = n = len(machine.points)
+        if options.inputs and len(set(options.inputs)) != n:
             raise BadInputError(
-                f"{TABLE}.inputs = {self._inputs} does not name {channels} different elements, "
-                f"one for each channel of the machine, of {', '.join(known)}"
+                f"{TABLE}.inputs = {list(options.inputs)} does not name {n} different elements, "
+                "one for each channel of the machine"
             )
-        if options.trigger:
-            files.write("trigger/current_trigger", options.trigger)
-        self._rate_hz = self._set_rate()
-        self._scale, self._offsets = self._calibration(channels)
-        self._dtype = self._count_type()
+        per_channel(f"{TABLE}.sign", options.sign, n)
+        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
+        self._scale = np.zeros(n, np.float32)
+        self._sample_bytes = 2
         self._fd: int | None = None
-        self._forget()
+        self._files: IioFiles | None = None
 
-    def _set_rate(self) -> float:
+    def _open(self) -> IioFiles:
+        """Find the device's files, and what its elements are."""
+        name = _folder_of(self._options.device, self._sysfs)
+        files = IioFiles(self._sysfs / name)
+        self._character = self._dev / name
+        self._elements = files.elements()
+        # It is still enabled when the node was killed, and then takes no setting.
+        files.write("buffer/enable", 0)
+        known = [n for n in self._elements if n != TIMESTAMP]
+        self._inputs = list(self._options.inputs) or known
+        if len(self._inputs) != self._channels or not set(self._inputs) <= set(known):
+            raise BadInputError(
+                f"{TABLE}.inputs = {self._inputs} does not name {self._channels} elements, one for "
+                f"each channel of the machine, of {', '.join(known)}"
+            )
+        if self._options.trigger:
+            files.write("trigger/current_trigger", self._options.trigger)
+        self._rate_hz = self._set_rate(files)
+        self._scale, self._offsets = self._calibration(files)
+        self._dtype = self._count_type()
+        self._sample_bytes = max(self._elements[n].type.storage_bits for n in self._inputs) // 8
+        self._bytes, self._gaps = b"", ScanGaps(1e9 / self._rate_hz)
+        return files
+
+    def _set_rate(self, files: IioFiles) -> float:
         names = ["sampling_frequency"]
         for name in self._inputs:
-            names += self._files.of_channel(name, "sampling_frequency")
-        there = next((n for n in names if (self._files.folder / n).exists()), None)
+            names += files.of_channel(name, "sampling_frequency")
+        there = next((n for n in names if (files.folder / n).exists()), None)
         if there is None:
             if not self._options.rate_hz:
                 raise BadInputError(
-                    f"{self._files.folder} has no sampling_frequency: "
+                    f"{files.folder} has no sampling_frequency: "
                     f"give its trigger's in {TABLE}.rate_hz"
                 )
             return self._options.rate_hz
         if self._options.rate_hz:
-            self._files.write(there, f"{self._options.rate_hz:g}")
-        rate_hz = self._files.number([there])
+            files.write(there, f"{self._options.rate_hz:g}")
+        rate_hz = files.number([there])
         if not rate_hz or rate_hz < 0:
-            raise BadInputError(f"{self._files.folder / there} = {rate_hz} is no rate")
+            raise BadInputError(f"{files.folder / there} = {rate_hz} is no rate")
         return rate_hz
 
-    def _calibration(self, channels: int) -> tuple[NDArray[np.float32], list[float]]:
+    def _calibration(self, files: IioFiles) -> tuple[NDArray[np.float32], list[float]]:
         """Return m/s2 per count and the counts to add, of every channel."""
-        scales, offsets = np.ones(channels), []
+        scales, offsets = np.ones(self._channels), []
         kinds = {next((u for k, u in _UNITS.items() if n.startswith(k)), "") for n in self._inputs}
         if len(kinds) != 1 or "" in kinds:
             raise BadInputError(
                 f"{TABLE}.inputs = {self._inputs} are neither all in_accel nor all in_voltage"
             )
         unit = m_s2_per_unit(
-            TABLE, kinds.pop(), self._options.sensitivity_mv_g, self._options.sign, channels
+            TABLE, kinds.pop(), self._options.sensitivity_mv_g, self._options.sign, self._channels
         )
         for c, name in enumerate(self._inputs):
-            scale = self._files.number(self._files.of_channel(name, "scale"))
-            offset = self._files.number(self._files.of_channel(name, "offset"))
+            scale = files.number(files.of_channel(name, "scale"))
+            offset = files.number(files.of_channel(name, "offset"))
             scales[c] = 1.0 if scale is None else scale
             offsets.append(offset or 0.0)
         return as_scale(scales * unit), offsets
@@ -168,7 +184,7 @@ class IioDevice:
 
     @property
     def rate_hz(self) -> float:
-        """Sampling frequency that the device says it has."""
+        """Rate asked for; once started, the one that the device says it has."""
         return self._rate_hz
 
     @property
@@ -178,20 +194,15 @@ class IioDevice:
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes of one element in memory."""
-        return max(self._elements[n].type.storage_bits for n in self._inputs) // 8
-
-    def _forget(self) -> None:
-        self._bytes = b""
-        self._gaps = ScanGaps(1e9 / self._rate_hz)
+        """Bytes of one element in memory; known once started."""
+        return self._sample_bytes
 
     def start(self) -> None:
         """Choose the elements, enable the buffer and open the character device."""
         self.stop()
-        self._forget()
+        self._files = files = self._open()
         stamped = TIMESTAMP in self._elements and self._options.timestamp == "yes"
         wanted = {*self._inputs, *([TIMESTAMP] if stamped else [])}
-        files = self._files
         for name in self._elements:
             files.write(f"scan_elements/{name}_en", int(name in wanted))
         # A driver may enable more than it was asked for, or refuse a combination.
@@ -214,9 +225,11 @@ class IioDevice:
 
     def read(self, timeout_s: float) -> Frames | None:
         """Return whole scans up to the next gap."""
+        if self._fd is None:
+            raise VibroError(f"{TABLE}: the device is not open")
         size = self._layout.scan_bytes
         if len(self._bytes) < size:
-            self._bytes += self._wait(timeout_s)
+            self._bytes += self._wait(self._fd, timeout_s)
         whole = len(self._bytes) // size
         if not whole:
             return None
@@ -235,16 +248,14 @@ class IioDevice:
             )
         return counts
 
-    def _wait(self, timeout_s: float) -> bytes:
-        if self._fd is None:
-            raise VibroError(f"{self._character}: is not open")
+    def _wait(self, fd: int, timeout_s: float) -> bytes:
         poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
+        poll.register(fd, select.POLLIN)
         if not poll.poll(1000.0 * timeout_s):
             return b""
         most = max(1, _MOST_BYTES // self._layout.scan_bytes) * self._layout.scan_bytes
         try:
-            got = os.read(self._fd, most)
+            got = os.read(fd, most)
         except BlockingIOError:
             return b""
         except OSError as error:
@@ -258,6 +269,11 @@ class IioDevice:
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
-        # A device that was pulled out has no files any more.
-        with suppress(VibroError):
-            self._files.write("buffer/enable", 0)
+        files, self._files = self._files, None
+        if files is not None:
+            # A device that was pulled out has no files any more.
+            with suppress(VibroError):
+                files.write("buffer/enable", 0)
+
+
+KIND = LiveKind(IioOptions, open_device)

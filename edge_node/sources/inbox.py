@@ -29,7 +29,7 @@ class Inbox:
         with self._ready:
             self._queue: deque[Frames] = deque()
             self._held = self._lost = 0
-            self._failure = ""
+            self._failure, self._anew = "", False
 
     def put(self, frames: Frames) -> None:
         """Add frames, whose array must not change any more; never waits."""
@@ -37,9 +37,11 @@ class Inbox:
         with self._ready:
             if self._held + n > self._most:
                 self._lost += n + frames.lost
+                self._anew = self._anew or frames.anew
                 return
-            self._queue.append(replace(frames, lost=frames.lost + self._lost))
-            self._held, self._lost = self._held + n, 0
+            anew = self._anew or frames.anew
+            self._queue.append(replace(frames, lost=frames.lost + self._lost, anew=anew))
+            self._held, self._lost, self._anew = self._held + n, 0, False
             self._ready.notify()
 
     def fail(self, why: str) -> None:

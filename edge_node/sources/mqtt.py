@@ -25,8 +25,9 @@ from edge_node.sources.calibration import UNITS, as_scale, m_s2_per_unit, per_ch
 from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
 from edge_node.sources.inbox import Inbox
+from edge_node.sources.kinds import LiveKind
 from edge_node.sources.mqtt_payload import ENCODINGS, HEADER_MODULUS, PayloadFormat
-from edge_node.sources.sequence import Sequence
+from edge_node.sources.sequence import BEGAN_ANEW, Sequence
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
 
@@ -231,18 +232,20 @@ class MqttDevice:
         except BadInputError as error:
             self._refuse(error, now_s)
             return
-        n, lost = decoded.counts.shape[1], 0
+        n, lost, anew = decoded.counts.shape[1], 0, False
         if decoded.sequence is not None:
             missing = self._sequence.lost(decoded.sequence, n, now_s)
             if missing is None:
                 return
-            lost = missing
+            anew, lost = missing == BEGAN_ANEW, max(0, missing)
             self._clock.skip(lost)
+            if anew:
+                self._clock.begin()
         elif self._interrupted:
             lost = self._clock.missed(now_s - n / self._rate_hz)
         self._interrupted = False
         self._clock.got(n, now_s)
-        self._inbox.put(Frames(decoded.counts, lost, decoded.rpm))
+        self._inbox.put(Frames(decoded.counts, lost, decoded.rpm, anew))
 
     def _refuse(self, error: BadInputError, now_s: float) -> None:
         self.refused += 1
@@ -253,3 +256,6 @@ class MqttDevice:
                 "%s: a message on %s cannot be read, %d so far: %s",
                 TABLE, self._options.topic, self.refused, error,
             )  # fmt: skip
+
+
+KIND = LiveKind(MqttOptions, open_device)

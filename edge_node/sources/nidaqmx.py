@@ -21,6 +21,7 @@ from edge_node.options import option
 from edge_node.sources.calibration import as_scale, m_s2_per_unit, per_channel
 from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
+from edge_node.sources.kinds import LiveKind
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
 
@@ -57,7 +58,7 @@ def open_device(
     *,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> NidaqmxDevice:
-    """Return the device of the options, its task configured and not started.
+    """Return the device of the options; no hardware is touched.
 
     Raises
     ------
@@ -65,8 +66,6 @@ def open_device(
         Without nidaqmx.
     BadInputError
         If the options do not fit the machine.
-    VibroError
-        If NI-DAQmx refuses them.
     """
     what = "source.kind = 'nidaqmx'"
     modules = [
@@ -99,15 +98,11 @@ class NidaqmxDevice:
             )
         self._scale = as_scale(m_s2_per_unit(TABLE, "m/s2", (), options.sign, n))
         self._mv_g = per_channel(f"{TABLE}.sensitivity_mv_g", options.sensitivity_mv_g, n)
+        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
         self._task: Any = None
-        self._configure()
-        self._clock = FrameClock(self._rate_hz)
-        self._data = np.zeros((n, max(1, round(options.block_ms * 1e-3 * self._rate_hz))))
-        self._lost = 0
 
     def _configure(self) -> None:
         """Make the task; the nearest rate that the device has is known afterwards."""
-        rate_hz = self._options.rate_hz or self._machine.points[0].rate_hz
         constants, supply_ma = self._constants, self._options.supply_ma
         source = constants.ExcitationSource
         try:
@@ -126,9 +121,9 @@ class NidaqmxDevice:
                     current_excit_val=supply_ma * 1e-3,
                 )
             self._task.timing.cfg_samp_clk_timing(
-                rate_hz,
+                self._rate_hz,
                 sample_mode=constants.AcquisitionType.CONTINUOUS,
-                samps_per_chan=round(BUFFER_S * rate_hz),
+                samps_per_chan=round(BUFFER_S * self._rate_hz),
             )
             self._rate_hz = float(self._task.timing.samp_clk_rate)
         except self._error as error:
@@ -138,7 +133,7 @@ class NidaqmxDevice:
 
     @property
     def rate_hz(self) -> float:
-        """Rate that the device has chosen."""
+        """Rate asked for; once started, the one that the device has chosen."""
         return self._rate_hz
 
     @property
@@ -152,11 +147,13 @@ class NidaqmxDevice:
         return 3
 
     def start(self) -> None:
-        """Start the task."""
-        self._clock.begin()
+        """Make the task and start it."""
+        self.stop()
+        self._configure()
+        self._clock = FrameClock(self._rate_hz)
+        block = max(1, round(self._options.block_ms * 1e-3 * self._rate_hz))
+        self._data = np.zeros((len(self._mv_g), block))
         self._lost = 0
-        if self._task is None:
-            self._configure()
         try:
             self._task.start()
         except self._error as error:
@@ -165,6 +162,8 @@ class NidaqmxDevice:
 
     def read(self, timeout_s: float) -> Frames | None:
         """Return the next block, or what there is of it at the timeout."""
+        if self._task is None:
+            raise VibroError(f"{TABLE}: the task is not started")
         n = self._data.shape[1]
         try:
             n = int(self._reader.read_many_sample(self._data, n, timeout_s))
@@ -199,3 +198,6 @@ class NidaqmxDevice:
 
 def _failed(error: Exception, remedy: str) -> VibroError:
     return VibroError(f"{TABLE}: {' '.join(str(error).split())}: {remedy}")
+
+
+KIND = LiveKind(NidaqmxOptions, open_device)

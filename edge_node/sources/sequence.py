@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from edge_node.sources.frame_clock import FrameClock
 
+BEGAN_ANEW = -1
+"""Instead of a number of lost frames: the sender has begun anew, and nobody knows."""
+
 
 @dataclass(slots=True)
 class Sequence:
@@ -29,7 +32,10 @@ class Sequence:
     _frames: int = 0
 
     def lost(self, number: int, frames: int, now_s: float) -> int | None:
-        """Return the frames lost before a message; None for a repeat, which is to be dropped.
+        """Return the frames lost before a message.
+
+        None for a repeat, which is to be dropped; `BEGAN_ANEW` where the number cannot follow from
+        the last one: what it claims to be missing could not have happened meanwhile.
 
         Parameters
         ----------
@@ -54,5 +60,4 @@ class Sequence:
         by_clock = self.clock.missing(now_s - frames / self.rate_hz)
         if 0 <= claimed <= 2 * by_clock + self.rate_hz:
             return claimed
-        # The sender began again, or numbers as it likes: time alone tells.
-        return max(1, by_clock)
+        return BEGAN_ANEW

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_node.library import library
-from edge_node.sources.calibration import chosen, m_s2_per_unit, per_channel
+from edge_node.sources.calibration import check_inputs, chosen, m_s2_per_unit, per_channel
 from vibro.errors import BadInputError, MissingExtraError, VibroError
 
 G = 9.80665
@@ -32,11 +32,11 @@ def test_one_unit_is_so_many_m_s2_and_a_turned_sensor_has_the_other_sign(unit, m
         (lambda: m_s2_per_unit("t", "V", (0.0,), (1.0,), 2), "not above 0: turn an axis by sign"),
         (lambda: m_s2_per_unit("t", "g", (), (0.5,), 2), "t.sign .* is not made of 1 and -1"),
         (lambda: per_channel("t.x", (1, 2, 3), 2), "t.x has 3 values, the machine 2 channels"),
-        (lambda: chosen("t.i", (1,), 1, 4, 2), "t.i names 1 inputs, the machine has 2"),
-        (lambda: chosen("t.i", (1, 1), 1, 4, 2), "names an input twice"),
-        (lambda: chosen("t.i", (1, 5), 1, 4, 2), "the device has the inputs 1 to 4"),
-        (lambda: chosen("t.i", (), 1, 1, 2), "the device has the inputs 1 to 1"),
-        (lambda: chosen("t.i", (1.5, 2), 1, 4, 2), "is not made of whole numbers"),
+        (lambda: chosen("t.i", (1,), 1, 2), "t.i names 1 inputs, the machine has 2"),
+        (lambda: chosen("t.i", (1, 1), 1, 2), "names an input twice"),
+        (lambda: chosen("t.i", (1.5, 2), 1, 2), "is not made of whole numbers from 1 on"),
+        (lambda: chosen("t.i", (0, 2), 1, 2), "is not made of whole numbers from 1 on"),
+        (lambda: check_inputs("t.i", (1, 5), 4), "the device's last input is 4"),
     ],
 )
 def test_what_does_not_fit_is_one_line_naming_its_key(ask, said):
@@ -46,8 +46,8 @@ def test_what_does_not_fit_is_one_line_naming_its_key(ask, said):
 
 
 def test_inputs_are_the_first_ones_or_those_named():
-    assert chosen("t.i", (), 1, 4, 3) == [1, 2, 3]
-    assert chosen("t.i", (3, 1), 1, 4, 2) == [3, 1]
+    assert chosen("t.i", (), 1, 3) == [1, 2, 3]
+    assert chosen("t.i", (3, 1), 1, 2) == [3, 1]
 
 
 def test_a_missing_extra_is_one_line_that_names_it():

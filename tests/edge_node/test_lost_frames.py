@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
 from edge_node.sources.inbox import Inbox
 from edge_node.sources.scan_gaps import ScanGaps
-from edge_node.sources.sequence import Sequence
+from edge_node.sources.sequence import BEGAN_ANEW, Sequence
 from vibro.errors import VibroError
 
 RATE = 1000.0
@@ -76,7 +77,7 @@ class Sender:
         self.now_s += passed_s
         lost = self.judge.lost(self.number, 50, self.now_s)
         if lost is not None:
-            self.clock.skip(lost)
+            self.clock.skip(max(0, lost))
             self.clock.got(50, self.now_s)
         self.number += self.step
         if self.modulus:
@@ -103,12 +104,11 @@ def test_a_repeat_is_dropped():
 
 @pytest.mark.parametrize("modulus", [0, 2**32])
 @pytest.mark.parametrize("liar", [7, 2**31, 2**32 - 1])
-def test_a_sender_that_begins_again_is_believed_no_more_than_the_clock(modulus, liar):
+def test_a_number_that_claims_more_than_time_allows_is_a_sender_that_began_anew(modulus, liar):
     sender = Sender(per_frame=True, modulus=modulus, first=10**6)
     for _ in range(10):
         sender.send()
-    lost = sender.send(liar, passed_s=2.05)
-    assert lost == pytest.approx(2000, abs=2)
+    assert sender.send(liar, passed_s=2.05) == BEGAN_ANEW
     assert sender.send() == 0
 
 
@@ -174,8 +174,19 @@ def test_what_does_not_fit_in_the_queue_is_told_as_lost():
         inbox.put(frames(40, lost))
     assert [inbox.get(0).lost for _ in range(2)] == [0, 0]
     inbox.put(frames(40))
-    assert inbox.get(0).lost == 40 + 3 + 40
+    late = inbox.get(0)
+    assert (late.lost, late.anew) == (40 + 3 + 40, False)
     assert inbox.get(0) is None
+
+
+def test_a_beginning_that_does_not_fit_is_told_with_what_fits():
+    inbox = Inbox(50)
+    inbox.put(frames(40))
+    inbox.put(replace(frames(40), anew=True))
+    inbox.get(0)
+    inbox.put(frames(40))
+    inbox.put(frames(5))
+    assert [inbox.get(0).anew for _ in range(2)] == [True, False]
 
 
 def test_a_failure_is_told_after_what_still_waits_and_forgotten_at_a_new_start():

@@ -91,9 +91,11 @@ def test_scans_become_counts_in_m_s2_with_the_sensors_signs(board):
 
 def test_the_buffer_is_set_up_as_the_options_say_and_torn_down(board):
     device = board.open(replace(XY, rate_hz=400, buffer_s=2, block_ms=50, trigger="hrtimer-1"))
+    assert board.says("sampling_frequency") == "1600.000000"
+    assert device.rate_hz == 400.0
+    device.start()
     assert board.says("trigger/current_trigger") == "hrtimer-1"
     assert board.says("sampling_frequency") == "400"
-    device.start()
     enabled = {n: board.says(f"scan_elements/in_{n}_en") for n in ("accel_x", "accel_z")}
     assert enabled == {"accel_x": "1", "accel_z": "0"}
     assert board.says("scan_elements/in_timestamp_en") == "1"
@@ -224,7 +226,7 @@ def without(*names):
     [
         ({}, XY, "names no elements"),
         (ACCELEROMETER, replace(XY, device="gone"), "'gone' is not in .*: there are iio:device0"),
-        (ACCELEROMETER, IioOptions(), "does not name 2 different elements.*in_accel_z"),
+        (ACCELEROMETER, IioOptions(), "does not name 2 elements.*in_accel_z"),
         (ACCELEROMETER, replace(XY, inputs=("in_accel_x",) * 2), "does not name 2 different"),
         (without("sampling_frequency"), XY, "has no sampling_frequency: give its trigger's"),
         ({**ACCELEROMETER, "sampling_frequency": "fast"}, XY, "'fast' is not a number"),
@@ -248,7 +250,7 @@ def test_what_does_not_fit_is_one_line(tmp_path, files, options, said):
     (tmp_path / "sys" / "iio:device0").mkdir(parents=True)
     board = Board(tmp_path, files)
     with pytest.raises(VibroError, match=said) as caught:
-        board.open(options)
+        board.open(options).start()
     assert "\n" not in str(caught.value)
     os.close(board.end)
 

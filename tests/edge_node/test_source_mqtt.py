@@ -177,7 +177,11 @@ def test_messages_that_are_missing_are_lost_frames_and_repeats_are_dropped(fed):
     assert [give(message(i, rpm=1500)).lost for i in range(3)] == [0, 0, 0]
     assert give(message(5), after_s=0.4).lost == 20
     assert give(message(5)) is None
-    assert give(message(6)).rpm != 1500
+    assert math.isnan(give(message(6)).rpm)
+    first = give(message(0))
+    assert (first.lost, first.anew) == (0, True)
+    second = give(message(1))
+    assert (second.lost, second.anew) == (0, False)
 
 
 def test_a_message_that_cannot_be_read_is_lost_and_told_once_a_minute(fed, caplog):
