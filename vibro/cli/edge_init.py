@@ -114,7 +114,6 @@ def _source_mistakes(wanted: Wanted) -> None:
 
 def _config_text(wanted: Wanted, machine: Machine, folder: Path, log: Path) -> str:
     channels = ", ".join(p.channel for p in machine.points)
-    spread = "; spread over channels: one value for all, or one for each in this order"
     return "\n".join([
         f"# The edge node of {machine.path}: {_described(machine)}.",
         f"# Channels, in this order: {channels}.",
@@ -144,7 +143,7 @@ def _config_text(wanted: Wanted, machine: Machine, folder: Path, log: Path) -> s
         'clips = "on-event"',
         "",
         "[reflex]",
-        f"# Limits on every 20 ms block, in m/s2{spread}.",
+        "# Limits on every 20 ms block, m/s2: one for all channels or one for each, in their order.",
         "# Advisory, not a safety function. Without a limit there is no reflex.",
         f"# peak_m_s2 = [{', '.join(f'{0.5 * p.range_m_s2:g}' for p in machine.points)}]",
         "",

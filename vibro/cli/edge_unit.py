@@ -27,7 +27,7 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 {user}WorkingDirectory={folder}
-Environment=OMP_NUM_THREADS=1 {kernels}
+Environment=OMP_NUM_THREADS=1 NUMBA_CACHE_DIR=%S/vibro/numba {kernels}
 ExecStart={python} -P -m vibro edge run --log-format human {config}
 ExecReload=/bin/kill -HUP $MAINPID
 # The loop tells that it goes round every 15 s; when it hangs the node is started again.
