@@ -180,9 +180,10 @@ class Node:
 
     @property
     def commit_due(self) -> bool:
-        """Whether enough of the stream has passed since the last commit."""
+        """Whether an event waits, or enough of the stream has passed since the last commit."""
         length = _ns(self.config.reporting.commit_s)
-        return self._timeline.begun and self.now_ns - self._last_commit_ns >= length
+        late = self.now_ns - self._last_commit_ns >= length
+        return self._timeline.begun and (late or self._outbox.urgent)
 
     def step(self, *, commit: bool = True) -> bool:
         """Process one block if there is one; return whether there was.

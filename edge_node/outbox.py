@@ -59,6 +59,11 @@ class Outbox:
         return bool(self._records)
 
     @property
+    def urgent(self) -> bool:
+        """Whether there is an event: it must not wait for the next commit in its turn."""
+        return any(isinstance(r, Event) for r in self._records)
+
+    @property
     def trouble(self) -> dict[str, str]:
         """What keeps the spool from the disk, for a heartbeat; empty when all is well."""
         return {"trouble": self._writer.trouble} if self._writer.trouble else {}
@@ -99,7 +104,7 @@ class Outbox:
             Wait for clips that are being packed; else they come with a later commit.
         """
         # Whoever is learning, or looking at an event, wants to see everything now.
-        awaited = not bundle or any(isinstance(r, Event) for r in self._records)
+        awaited = not bundle or self.urgent
         clips = self._desk.ready(wait=wait)
         with self.waiting.taken(now_ns, everything=everything or awaited) as rows:
             blocks = feature_blocks(rows, self._origin, self._channels, bundle)
