@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,5 +50,16 @@ class WithSpeed:
         return replace(frames, rpm=self._values.latest().speed)
 
     def stop(self) -> None:
-        """Stop the device; values go on being polled, for it may start again."""
+        """Stop the device and polling."""
         self._device.stop()
+        self._values.stop()
+
+    def facts(self) -> dict[str, float | str | None]:
+        """Return the values, their age and what went wrong last, for whoever shows them."""
+        values = {k: None if v != v else v for k, v in asdict(self._values.latest()).items()}
+        age_s = values["age_s"]
+        return {
+            **values,
+            "age_s": None if age_s == math.inf else age_s,
+            "last_error": self._values.last_error,
+        }

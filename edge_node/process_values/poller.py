@@ -51,14 +51,18 @@ class Poller:
         self._open = False
         self._failures = 0
         self._stopping = threading.Event()
+        # One thread at a time talks to the server, also when an earlier one still hangs.
+        self._talking = threading.Lock()
         self._thread: threading.Thread | None = None
         self.last_error = ""
 
     def start(self) -> None:
         """Begin to poll."""
         if self._thread is None:
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._run, name="process-values", daemon=True)
+            self._stopping = threading.Event()
+            self._thread = threading.Thread(
+                target=self._run, args=(self._stopping,), name="process-values", daemon=True
+            )
             self._thread.start()
 
     def stop(self) -> None:
@@ -76,11 +80,12 @@ class Poller:
             return Values(age_s=age_s)
         return replace(values, age_s=age_s)
 
-    def _run(self) -> None:
-        pause_s = 0.0
-        while not self._stopping.wait(pause_s):
-            pause_s = self.poll()
-        self._close()
+    def _run(self, stopping: threading.Event) -> None:
+        with self._talking:
+            pause_s = 0.0
+            while not stopping.wait(pause_s):
+                pause_s = self.poll()
+            self._close()
 
     def poll(self) -> float:
         """Ask once, and connect first if need be; return the seconds until the next time."""

@@ -41,6 +41,10 @@ class Values:
 class ProcessValues(Protocol):
     """Slow values of the machine, kept up to date in the background."""
 
+    @property
+    def last_error(self) -> str:
+        """Why the last poll failed; empty when it did not."""
+
     def start(self) -> None:
         """Begin; safe to call twice."""
 

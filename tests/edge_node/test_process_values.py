@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import random
@@ -21,6 +22,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_node.options import read_section
 from edge_node.process_values import ProcessValuesSection, Values, open_process_values
+from edge_node.process_values import poller as poller_module
 from edge_node.process_values.device import WithSpeed
 from edge_node.process_values.modbus import ModbusReader, Register
 from edge_node.process_values.opcua import OpcUaReader
@@ -209,10 +211,28 @@ def test_a_server_that_hangs_holds_nobody_up_and_its_value_is_forgotten(clock):
     assert poller.latest().rpm == 1480.0
     clock.now_s += 5.5
     assert math.isnan(poller.latest().rpm)
+    poller._stopping.set()
     reader.free.set()
     poller.stop()
     poller.stop()
     assert "process-values" not in {t.name for t in threading.enumerate()}
+
+
+def test_one_thread_at_a_time_asks_the_server_however_often_polling_begins(clock, monkeypatch):
+    monkeypatch.setattr(poller_module, "STOP_S", 0.0)
+    reader = Hanging()
+    poller = polling(reader, clock, poll_s=0.001)
+    poller.start()
+    assert reader.asked.wait(DEADLINE_S)
+    reader.asked.clear()
+    for _ in range(3):
+        poller.stop()
+        poller.start()
+    assert not reader.asked.wait(0.05)
+    reader.free.set()
+    assert reader.asked.wait(DEADLINE_S)
+    monkeypatch.undo()
+    poller.stop()
 
 
 @pytest.mark.parametrize(
@@ -227,6 +247,7 @@ class Said:
     """Process values and a device, as scripted."""
 
     rate_hz, sample_bytes, scale = 100.0, 2, np.ones(2, np.float32)
+    last_error = ""
 
     def __init__(self, *frames, **values) -> None:
         self.frames, self.values, self.calls = list(frames), Values(**values), []
@@ -254,7 +275,20 @@ def test_frames_without_a_speed_get_the_control_systems_and_others_keep_theirs()
     assert (first.rpm, first.lost, second.rpm, third) == (1480.0, 3, 1500.0, None)
     assert (speedy.rate_hz, speedy.sample_bytes, speedy.scale.tolist()) == (100.0, 2, [1.0, 1.0])
     speedy.stop()
-    assert (device.calls, values.calls) == (["start", "stop"], ["start"])
+    assert (device.calls, values.calls) == (["start", "stop"], ["start", "stop"])
+
+
+def test_what_is_known_and_what_is_not_is_shown_in_json():
+    told = WithSpeed(Said(), Said(rpm=1480.0, age_s=0.5)).facts()
+    assert json.loads(json.dumps(told, allow_nan=False)) == {
+        "rpm": 1480.0,
+        "load": None,
+        "running": None,
+        "temperature": None,
+        "age_s": 0.5,
+        "last_error": "",
+    }
+    assert WithSpeed(Said(), Said()).facts()["age_s"] is None
 
 
 # -- options -----------------------------------------------------------------------------------
