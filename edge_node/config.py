@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edge_node.options import option, read_section, sample_section
+from edge_node.process_values.options import ProcessValuesSection
 from vibro.errors import BadInputError
 
 
@@ -191,6 +192,7 @@ class NodeConfig:
     source_options: Any = None
     """The options of the source's own kind."""
     privacy: PrivacySection = PrivacySection()
+    process_values: ProcessValuesSection = field(default_factory=ProcessValuesSection)
 
     def path(self, text: str) -> Path:
         """Resolve a path of the configuration against the configuration's own folder."""
@@ -207,6 +209,7 @@ _SECTIONS: dict[str, type] = {
     "reflex": ReflexSection,
     "service": ServiceSection,
     "privacy": PrivacySection,
+    "process_values": ProcessValuesSection,
 }
 
 
