@@ -26,9 +26,11 @@ class Diary:
         self._refused = [0 for _ in nodes]
         self._links = [True for _ in nodes]
         self._ill: set[str] = set()
+        self._since_s = 0.0
 
-    def begun(self) -> None:
-        """Say which nodes run."""
+    def begun(self, now_s: float) -> None:
+        """Say which nodes run, now that the loop begins."""
+        self._since_s = now_s
         for hosted in self._nodes:
             config = hosted.config
             LOG.info(
@@ -76,7 +78,8 @@ class Diary:
 
     def _ailments(self, now_s: float) -> None:
         """Say when something falls ill and when it is well again, without the figures between."""
-        nodes = [node_facts(hosted, now_s, time.time_ns()) for hosted in self._nodes]
+        now_ns = time.time_ns()
+        nodes = [node_facts(h, self._since_s, now_s, now_ns) for h in self._nodes]
         # The loop that looks has just gone round.
         ill = ailments(0.0, nodes)
         for matter in ill.keys() - self._ill:

@@ -53,7 +53,7 @@ class Host:
         end: Callable[[int], None] = os._exit,
     ) -> None:
         self._files, self._end = list(configs), end
-        self.began_s = self.turned_s = time.monotonic()
+        self.began_s = self.turned_s = self.looped_s = time.monotonic()
         with ExitStack() as held:
             for path in configs:
                 held.callback(FolderLock(path.resolve().parent).release)
@@ -62,7 +62,7 @@ class Host:
                 HostedNode(load(path), now_ns, opener, action, self._wake) for path in configs
             ]
             self._locks = held.pop_all()
-        self.stopping = False
+        self.stopping = self._looping = False
         self._stop_asked = threading.Lock()
         self._ended = threading.Event()
         self._check: Check | None = None
@@ -73,8 +73,13 @@ class Host:
     # -- told from outside, on any thread --------------------------------------------------------
 
     def stop(self) -> None:
-        """End in order; if that does not come about in time, end."""
+        """End in order; if that does not come about in time, end.
+
+        Before the loop there is nothing to put in order, and a compiler that takes its time.
+        """
         self.stopping = True
+        if not self._looping:
+            self._end(0)
         if self._stop_asked.acquire(blocking=False):
             threading.Thread(target=self._cut_short, name="end", daemon=True).start()
 
@@ -99,9 +104,10 @@ class Host:
             # What a process loads stays: looking through it again and again would stall decisions.
             gc.collect()
             gc.freeze()
-            self.turned_s = time.monotonic()
+            self.turned_s = self.looped_s = time.monotonic()
+            self._looping = True
             notify("READY=1")
-            self._diary.begun()
+            self._diary.begun(self.looped_s)
             while not self.stopping and not all(n.done for n in self.nodes):
                 self.turn_or_wait()
                 self.turned_s = time.monotonic()

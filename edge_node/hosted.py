@@ -153,6 +153,11 @@ class HostedNode:
         """Bundles that were refused, each with its reason."""
         return tuple(self._slot.refused)
 
+    @property
+    def trouble(self) -> str:
+        """Why the spool cannot be written; empty while it can."""
+        return self._spool.trouble
+
     def quiet_s(self, now_s: float) -> float:
         """Time since the source last said something."""
         return now_s - self._stepped_at

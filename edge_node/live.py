@@ -42,7 +42,10 @@ def process_facts(host: Host, now_s: float, now_ns: int) -> dict[str, Any]:
         ``pid``, ``t_ns``, ``up_s``, ``loop_age_s`` (since the loop went round), ``nodes``,
         ``ill`` (sentences; empty when all is well).
     """
-    nodes = [_from_files(hosted) | node_facts(hosted, now_s, now_ns) for hosted in host.nodes]
+    since_s = host.looped_s
+    nodes = [
+        _from_files(hosted) | node_facts(hosted, since_s, now_s, now_ns) for hosted in host.nodes
+    ]
     loop_age_s = now_s - host.turned_s
     return {
         "pid": os.getpid(),
@@ -61,8 +64,16 @@ def _from_files(hosted: HostedNode) -> dict[str, Any]:
         return {"unread": str(error)}
 
 
-def node_facts(hosted: HostedNode, now_s: float, now_ns: int) -> dict[str, Any]:
-    """Facts of one node that only its process knows; cheap, no file is read."""
+def node_facts(hosted: HostedNode, since_s: float, now_s: float, now_ns: int) -> dict[str, Any]:
+    """Facts of one node that only its process knows; cheap, no file is read.
+
+    Parameters
+    ----------
+    since_s, now_s : float
+        Monotonic time when the loop began, and now.
+    now_ns : int
+        Time of day, UTC.
+    """
     node, shipper = hosted.node, hosted.shipper
     begun, real = node.now_ns > 0, hosted.real and not hosted.closed
     return {
@@ -73,9 +84,10 @@ def node_facts(hosted: HostedNode, now_s: float, now_ns: int) -> dict[str, Any]:
         "bundles_refused": len(hosted.refused),
         "until_ns": node.now_ns if begun else None,
         "lag_s": max(0.0, (now_ns - node.now_ns) * 1e-9) if real and begun else None,
-        "quiet_s": hosted.quiet_s(now_s) if real else None,
+        "quiet_s": min(hosted.quiet_s(now_s), now_s - since_s) if real else None,
         "patience_s": 2.0 * hosted.config.source.block_s + SILENT_S,
         "committing_s": hosted.committing_s(now_s),
+        "spool_trouble": hosted.trouble,
         "latency_us_log20": node._accounts.tally.as_dict(),  # noqa: SLF001 (a copy)
         "shipped_records": shipper.records,
         "shipped_bytes": dict(shipper.bytes_by_kind),
@@ -104,5 +116,7 @@ def _of_node(n: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "lag", f"samples are judged {n['lag_s']:.1f} s after they happened"
     if n["committing_s"] > COMMIT_S:
         yield "disk", f"a commit has been waiting for the disk for {n['committing_s']:.1f} s"
-    if n.get("unread"):
+    if n["spool_trouble"]:
+        yield "spool", f"the spool refuses writes, memory stands in: {n['spool_trouble']}"
+    elif n.get("unread"):
         yield "spool", n["unread"]

@@ -14,11 +14,13 @@ from typing import Any
 from edge_node.blocks import STATUS_ROWS
 from edge_node.config import NodeConfig, ReportingSection
 from edge_node.node import Node
+from edge_node.privacy import Privacy
 from edge_node.reflex import Reflex
 
 LIVE: dict[str, frozenset[str] | None] = {
     "reflex": None,
-    "ship": None,
+    "privacy": None,
+    "ship": frozenset({"transport", "log", "bundles", "region", "budget_mb_day"}),
     "reporting": frozenset({
         "status_s", "summary_s", "heartbeat_s", "clip_spacing_s", "clips_per_day", "commit_s",
     }),
@@ -66,6 +68,8 @@ def apply(node: Node, config: NodeConfig, reflex: Reflex | None) -> None:
     """Let a node go on with another configuration, between two blocks."""
     _intervals(node, config.reporting)
     node._reflex = reflex
+    privacy = Privacy(config.privacy, config.ship.region, node.machine.region)
+    node._desk._privacy = node._outbox._privacy = privacy
     node.config = config
 
 
@@ -76,6 +80,8 @@ def _intervals(node: Node, reporting: ReportingSection) -> None:
         path._lengths["summary"] = round(reporting.summary_s * 1e9)
     node._pipeline._status._interval_ns = status_ns
     node._outbox.waiting._patience[True] = STATUS_ROWS * status_ns
+    node._accounts._heartbeat_s = reporting.heartbeat_s
+    node._accounts._pulse._every_ns = round(reporting.heartbeat_s * 1e9)
     node._desk._reporting = reporting
     node._desk._rules._spacing_ns = round(reporting.clip_spacing_s * 1e9)
     node._desk._rules._per_day = reporting.clips_per_day
