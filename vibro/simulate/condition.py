@@ -49,3 +49,4 @@ class Condition:
 
 
 FACTORS: tuple[str, ...] = tuple(f.name for f in fields(Condition))
+AS_MADE = Condition()

@@ -37,9 +37,13 @@ LOGS = {
     "long": np.array([n in LOG_NAMES for n in LONG_NAMES]),
 }
 RUN_S = 80.0
-"""Length of a run of residuals: the machine's own swings of load and speed go round in it."""
-REACH = np.array([0.35, 0.35, 0.25, 0.45, 0.06, 0.02])
+"""Usual length of a run of residuals: the machine's own swings of load and speed fit into it."""
+REACH = np.array([0.35, 0.25, 0.15, 0.2, 0.03, 0.01])
 """Farthest logarithm of each factor that a response is fitted for."""
+
+
+_TOGETHER = (("load", "friction"), ("load", "floor"), ("friction", "floor"))
+TERMS = 1 + 2 * len(FACTORS) + len(_TOGETHER)
 
 
 def heard(
@@ -72,10 +76,13 @@ def values_of(path: str, levels: Singles) -> Singles:
 
 
 def terms(logs: Floats) -> Floats:
-    """Regressors of conditions, shape (n, factors) -> (n, terms): 1, each, and all products."""
+    """Regressors of conditions, shape (n, factors) -> (n, terms).
+
+    1, each factor, its square, and products of those whose powers add up to a level.
+    """
     u = np.atleast_2d(logs)
-    first, second = np.triu_indices(u.shape[1])
-    return np.concatenate([np.ones((len(u), 1)), u, u[:, first] * u[:, second]], axis=1)
+    pairs = [u[:, FACTORS.index(a)] * u[:, FACTORS.index(b)] for a, b in _TOGETHER]
+    return np.concatenate([np.ones((len(u), 1)), u, u * u, np.stack(pairs, axis=1)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +146,30 @@ class FeatureLevelMachine:
 
 
 def fit(
-    machine: Machine, scenario: Scenario, rng: np.random.Generator, designs: int = 72
+    machine: Machine,
+    scenario: Scenario,
+    rng: np.random.Generator,
+    designs: int = 72,
+    run_s: float = RUN_S,
 ) -> FeatureLevelMachine:
     """Fit a machine to waveforms of its simulator in random conditions.
 
     Parameters
     ----------
     designs : int
-        Conditions, each with one run; more than there are terms (28).
+        Conditions, each with one run; more than there are terms (16).
+    run_s : float
+        Length of a run, at least 5 s, so that there are long windows.
 
     Raises
     ------
     ValueError
         If there are too few designs.
     """
-    factors = len(FACTORS)
-    least = (factors + 1) * (factors + 2) // 2 + 1
-    if designs < least:
-        raise ValueError(f"{designs} designs are too few: at least {least}")
-    logs = rng.uniform(-1.0, 1.0, (designs, factors)) * REACH
-    found = [_run(machine, scenario, u, int(rng.integers(100_000))) for u in logs]
+    if designs <= TERMS:
+        raise ValueError(f"{designs} designs are too few: at least {TERMS + 1}")
+    logs = rng.uniform(-1.0, 1.0, (designs, len(FACTORS))) * REACH
+    found = [_run(machine, scenario, u, int(rng.integers(100_000)), run_s) for u in logs]
     fitted = {p: _regress(logs, [run[i] for run in found]) for i, p in enumerate(PATHS)}
     return FeatureLevelMachine(
         machine,
@@ -168,9 +179,11 @@ def fit(
     )
 
 
-def _run(machine: Machine, scenario: Scenario, logs: Floats, at_s: int) -> tuple[Singles, Singles]:
+def _run(
+    machine: Machine, scenario: Scenario, logs: Floats, at_s: int, run_s: float
+) -> tuple[Singles, Singles]:
     rate_hz = machine.points[0].rate_hz
-    batch = heard(machine, scenario, Condition.of(logs), round(at_s * rate_hz), RUN_S)
+    batch = heard(machine, scenario, Condition.of(logs), round(at_s * rate_hz), run_s)
     return levels_of("fast", batch.fast), levels_of("long", batch.long)
 
 
@@ -178,7 +191,7 @@ def _regress(logs: Floats, runs: Sequence[Singles]) -> tuple[Singles, Singles]:
     """Least squares on the runs' means; residuals keep what is not defined as NaN."""
     least = min(map(len, runs))
     levels = np.stack([r[:least] for r in runs])
-    undefined = np.isnan(levels).all(axis=1)
+    undefined: NDArray[np.bool_] = np.asarray(np.isnan(levels).all(axis=1))
     means = np.where(undefined, 0.0, np.nanmean(np.where(undefined[:, None], 0.0, levels), axis=1))
     x = terms(logs)
     response, *_ = np.linalg.lstsq(x, means.reshape(len(runs), -1), rcond=None)

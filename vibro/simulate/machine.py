@@ -21,7 +21,7 @@ from vibro.assets import Machine, Point
 from vibro.faults import Fault
 from vibro.records import StreamInfo
 from vibro.simulate import kernel
-from vibro.simulate.condition import Condition
+from vibro.simulate.condition import AS_MADE, Condition
 from vibro.simulate.scenario import CommonCause, Scenario, Truth, seed_of
 from vibro.simulate.signature import faulty, healthy
 
@@ -45,7 +45,7 @@ class SimulatedMachine:
     """
 
     def __init__(
-        self, machine: Machine, scenario: Scenario, condition: Condition = Condition()
+        self, machine: Machine, scenario: Scenario, condition: Condition = AS_MADE
     ) -> None:
         self._machine = machine
         self._rate_hz = machine.points[0].rate_hz

@@ -1,4 +1,4 @@
-"""What a healthy machine goes through in weeks: shifts, load, speed, weather, warming up, running in.
+"""What a healthy machine goes through: shifts, load, speed, weather, warming up, running in.
 
 The conditions of `vibro.simulate.condition` over time. Every number that is assumed rather than
 measured stands in `LifeRules`, with its unit.
@@ -125,13 +125,14 @@ def live(days: float, speeds: int, rng: np.random.Generator, rules: LifeRules) -
         How many speeds it has.
     """
     n = round(days * DAY_S / rules.step_s)
-    t = np.arange(n) * rules.step_s
+    t = np.asarray(np.arange(n) * rules.step_s, np.float64)
     hour = t % DAY_S / 3600.0
     rest = (hour < 6.0) | (hour >= 22.0) | (t // DAY_S % 7 >= 5)
     running = _running(rest, rng, rules)
     load = np.where(rest, _log(rules.night_load, rng), 0.0)
     load += rules.load_sd * _wander(n, rules.load_hours, rng, rules)
-    kelvin = _temperature(t, running * np.exp(load), rng, rules)
+    power = np.asarray(running * np.exp(load), np.float64)
+    kelvin = _temperature(t, power, rng, rules)
     days_on = t / DAY_S
     friction = kelvin * rng.uniform(*rules.friction_per_k)
     friction += rules.friction_sd * _wander(n, rules.friction_hours, rng, rules)
@@ -169,9 +170,7 @@ def _running(
     return running
 
 
-def _speeds(
-    n: int, speeds: int, rng: np.random.Generator, rules: LifeRules
-) -> NDArray[np.int64]:
+def _speeds(n: int, speeds: int, rng: np.random.Generator, rules: LifeRules) -> NDArray[np.int64]:
     """Numbers of the speed in use, the last being the rated one."""
     if speeds == 1 or rng.uniform() >= rules.variable_share:
         return np.full(n, speeds - 1)
@@ -198,7 +197,7 @@ def _wander(n: int, hours: float, rng: np.random.Generator, rules: LifeRules) ->
 def _telegraph(n: int, kept: float, rng: np.random.Generator) -> Floats:
     """0 or 1, changing at random."""
     changes = rng.uniform(size=n) > kept
-    return (np.cumsum(changes) + int(rng.integers(2))) % 2.0
+    return np.asarray((np.cumsum(changes) + int(rng.integers(2))) % 2, np.float64)
 
 
 @njit(cache=True)

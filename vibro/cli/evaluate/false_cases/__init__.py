@@ -1,0 +1,1 @@
+"""False cases of healthy machines and the detection of faults, by simulation."""
