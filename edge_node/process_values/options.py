@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from edge_node.options import option
@@ -79,9 +78,4 @@ def mistakes_in(section: ProcessValuesSection) -> list[str]:
             f"process_values.stale_s = {section.stale_s:g} is too short: at least poll_s + "
             f"timeout_s = {section.poll_s + section.timeout_s:g} s"
         )
-    found += [
-        f"process_values.{q}_scale or _offset is not a finite number"
-        for q in QUANTITIES
-        if not all(map(math.isfinite, section.conversion(q)))
-    ]
     return found

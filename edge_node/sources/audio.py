@@ -99,7 +99,7 @@ class AudioDevice:
         n = len(machine.points)
         self._rate_hz = options.rate_hz or machine.points[0].rate_hz
         self._scale = as_scale(_m_s2_per_count(options, n))
-        self._device = int(options.device) if options.device.isdigit() else options.device or None
+        self._device = int(options.device) if options.device.isdecimal() else options.device or None
         self._inputs = chosen(f"{TABLE}.inputs", options.inputs, 1, n)
         self._columns = [i - 1 for i in self._inputs]
         self._clock = FrameClock(self._rate_hz)

@@ -101,6 +101,8 @@ def open_device(
         raise BadInputError(
             f"{TABLE}.topic = '{options.topic}' is not one topic: name it without # and +"
         )
+    if options.port > 65535:
+        raise BadInputError(f"{TABLE}.port = {options.port} is too large: at most 65535")
     return MqttDevice(paho, options, machine, folder, monotonic)
 
 

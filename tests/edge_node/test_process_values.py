@@ -314,7 +314,6 @@ OPCUA = ProcessValuesSection(kind="opcua", address="opc.tcp://127.0.0.1:1", rpm=
         (replace(SECTION, address=""), "process_values.address is empty"),
         (replace(SECTION, rpm=""), "maps nothing: give at least one of rpm, load, running"),
         (replace(SECTION, stale_s=2.5), r"stale_s = 2.5 is too short: at least .* = 3 s"),
-        (replace(SECTION, load_scale=math.nan), "process_values.load_scale or _offset is not a"),
         (replace(SECTION, address="a b"), "'a b' is not HOST or HOST:PORT"),
         (replace(SECTION, address="h:70000"), "is not HOST or HOST:PORT"),
         (replace(SECTION, rpm="40001"), "process_values.rpm = '40001' is no register: write 'hol"),

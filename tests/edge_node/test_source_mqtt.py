@@ -216,6 +216,7 @@ def test_without_numbers_an_interruption_is_lost_by_the_clock(tmp_path):
         ({"topic": ""}, "source.mqtt.topic = '' is not one topic"),
         ({"topic": "plant/+/samples"}, "name it without # and"),
         ({"unit": "mV"}, "sensitivity_mv_g is empty"),
+        ({"port": 70000}, "source.mqtt.port = 70000 is too large"),
         ({"password_file": "gone"}, "source.mqtt.password_file = .*gone' cannot be read"),
     ],
 )
