@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_node.learning import Models, Usual
+from edge_node.screening import Screen
 from vibro.assets import Machine
-from vibro.bundle import Bundle, Judged, Scorer
+from vibro.bundle import Bundle, Judged
 from vibro.decide import (
+    STOPPED,
+    TRANSIENT,
+    UNJUDGED,
     Block,
     BlockLevels,
     Change,
     ChannelDecider,
     DecisionRules,
-    FastSuspects,
+    Limit,
+    OperatingStates,
+    StateRules,
     Window,
+    limits_by_channel,
 )
 from vibro.features.setup import ChannelSetup
+from vibro.features.spans import spans_of
 from vibro.features.table import FAST_NAMES, LONG_NAMES
 from vibro.forest import BLOCK
 from vibro.iso10816 import IsoLimits
 from vibro.records import LIVE, Event, Origin, RecordId, StreamInfo
 
-STOPPED, RUNNING = "stopped", "running"
-STOPPED_RPM = 30.0
-STOPPED_RMS_M_S2 = 0.05
-"""Without a speed a machine whose every channel is quieter than this stands still."""
-
 Floats = NDArray[np.float32]
+Head = tuple[str, int, int, int, float]
+"""Path, first sample, start, end and speed of a window."""
+_NAN = float("nan")
 _F = {name: i for i, name in enumerate(FAST_NAMES)}
 _L = {name: i for i, name in enumerate(LONG_NAMES)}
+_VELOCITY, _DISPLACEMENT = _L["velocity_rms_mm_s"], _L["displacement_rms_um"]
 _SIGNS = [_F[name] for name in ("rms", "peak", "mean", "repeat_share")]
 
 
@@ -48,7 +56,7 @@ class Verdict:
 
 
 class Judge:
-    """The scorer and the deciders of one machine.
+    """The models, the operating state and the deciders of one machine.
 
     Parameters
     ----------
@@ -58,6 +66,15 @@ class Judge:
         Length of the blocks on which small lasting shifts are judged: as long as the stretch of
         sampled vectors that a block is in training, so that drift within it counts alike.
     rules : DecisionRules
+    states : StateRules
+        The register's range of speeds is put in by the judge.
+    limits : sequence of Limit
+        Limits set by hand.
+
+    Raises
+    ------
+    BadInputError
+        If a limit does not fit the machine.
     """
 
     def __init__(
@@ -66,136 +83,144 @@ class Judge:
         info: StreamInfo,
         block_ns: int,
         rules: DecisionRules | None = None,
+        states: StateRules | None = None,
+        limits: Sequence[Limit] = (),
     ) -> None:
-        self._info = info
+        self._info, rules = info, rules or DecisionRules()
         self.setups = [ChannelSetup(lines=p.lines) for p in machine.points]
-        iso = machine.iso_limits
+        iso = machine.iso_limits if isinstance(machine.iso_limits, IsoLimits) else None
+        own_limits = limits_by_channel(limits, [p.channel for p in machine.points])
         self._deciders = [
-            ChannelDecider(
-                rules or DecisionRules(), p.range_m_s2, iso if isinstance(iso, IsoLimits) else None
-            )
-            for p in machine.points
+            ChannelDecider(rules, p.range_m_s2, iso, own)
+            for p, own in zip(machine.points, own_limits, strict=True)
         ]
-        self._suspects = FastSuspects(
-            rules or DecisionRules(), [p.range_m_s2 for p in machine.points]
+        self._screen = Screen(
+            self._deciders,
+            rules,
+            [p.range_m_s2 for p in machine.points],
+            own_limits,
+            spans_of(info.rate_hz, self.setups).fast_window,
         )
-        self._scorer: Scorer | None = None
-        self.state = RUNNING
+        self._models = Models(info.channels)
+        self._states = OperatingStates(with_range(states or StateRules(), machine))
         self._blocks = {path: BlockLevels(path, block_ns) for path in ("fast", "long")}
         self._levels_of = ""
         n = len(self._deciders)
+        self._usual_levels: Usual | None = None
         self._severity = np.zeros(n, np.float32)
+        self._running, self._judged = 0, np.zeros(n, np.int64)
         nan = np.full(n, np.nan, np.float32)
         self._last = {"score_long": nan, "p_long": nan, "velocity_rms_mm_s": nan}
 
     @property
+    def state(self) -> str:
+        """Operating state of the machine."""
+        return self._states.state
+
+    @property
     def bundle_version(self) -> str:
-        """Version of the bundle in use, empty while there is none."""
-        return "" if self._scorer is None else self._scorer.bundle.version
+        """Version of the site's bundle, empty while there is none."""
+        return self._models.version
 
     def use(self, bundle: Bundle | None) -> None:
-        """Judge by another bundle from the next window on."""
+        """Judge by another bundle, or prior of the fleet, from the next window on."""
         if bundle is None:
             return
-        if bundle.version != self._levels_of:
-            for blocks in self._blocks.values():
-                blocks.forget()
-        self._levels_of = bundle.version
-        self._scorer = Scorer(bundle, self._info.channels)
-        column = _L["velocity_rms_mm_s"]
-        for channel, decider in zip(self._info.channels, self._deciders, strict=True):
-            scaling = bundle.long.scaling.get(f"{channel}|{RUNNING}")
-            if scaling is not None:
-                decider.reference_mm_s = float(scaling.usual(bundle.long.logs)[column])
+        self._models.use(bundle)
+        if not bundle.is_prior:
+            if bundle.version != self._levels_of:
+                for blocks in self._blocks.values():
+                    blocks.forget()
+            self._levels_of = bundle.version
+        self._refer()
+
+    def _refer(self) -> None:
+        """Take what is usual in the present state as the reference of change."""
+        self._usual_levels = None
+        if self.bundle_version and self.state not in UNJUDGED:
+            usual = self._models.usual_velocity_mm_s(self.state)
+            for decider, velocity in zip(self._deciders, usual, strict=True):
+                decider.reference_mm_s = velocity
+
+    def _usual(self) -> Usual:
+        if self._usual_levels is None:
+            self._usual_levels = self._models.usual_envelope_db(self.state)
+        return self._usual_levels
 
     def window(
         self, path: str, first: int, t0_ns: int, end_ns: int, values: Floats, rpm: float
     ) -> Verdict:
         """Judge one window of every channel, ``values`` of shape (channels, features)."""
-        if path == "fast":
-            self.state = self._state_of(values, rpm)
-        scores, p, levels = self._score(path, values)
-        if path == "long":
-            velocity = values[:, _L["velocity_rms_mm_s"]]
-            self._last = {
-                "score_long": scores,
-                "p_long": p.astype(np.float32),
-                "velocity_rms_mm_s": velocity,
+        state = self._enter(path, t0_ns, end_ns, values, rpm)
+        judged = self._models.judge(path, values, state)
+        head, asked = (path, first, t0_ns, end_ns, rpm), {}
+        if state not in UNJUDGED:
+            by_speed = self._states.by == "speed"
+            asked = self._screen.asked(head, values, judged, self._usual, by_speed)
+        block = self._blocks[path].window(t0_ns, state, judged.level)
+        if block is not None and state not in UNJUDGED:
+            asked = {
+                c: asked.get(c) or self._screen.told(head, c, values, judged)
+                for c in range(len(self._deciders))
             }
-        block = self._blocks[path].window(t0_ns, self.state, levels)
+        if path == "long":
+            self._last = {
+                "score_long": judged.score,
+                "p_long": judged.p_value.astype(np.float32),
+                "velocity_rms_mm_s": values[:, _VELOCITY],
+            }
         events = []
-        for c in self._concerned(path, values, p, block):
-            w = _window(path, first, t0_ns, end_ns, values[c], float(scores[c]), float(p[c]), rpm)
+        for c, w in asked.items():
             windows = [w] if block is None else [*self._block(block, c, w), w]
             changes = [self._deciders[c].window(x) for x in windows]
             self._severity[c] = self._deciders[c].severity
+            self._screen.blind_ns = max(self._screen.blind_ns, self._deciders[c].blind_ns)
             events += [self._event(c, x, path, values[c], rpm) for x in changes if x is not None]
-        facts = self._facts(scores, p, rpm) if path == "fast" else {}
-        return Verdict(self.state, self._scorer is not None, tuple(events), facts)
+        known = judged.p_value == judged.p_value
+        facts = self._facts(judged, known, rpm, state) if path == "fast" else {}
+        return Verdict(state, bool(known.any()), tuple(events), facts)
 
-    def _concerned(
-        self, path: str, values: Floats, p: NDArray[np.float64], block: Block | None
-    ) -> Sequence[int]:
-        """Channels whose decider this window may change; for a fast one, seldom any."""
-        if self.state != RUNNING:
-            return ()
-        if path != "fast" or block is not None:
-            return range(len(self._deciders))
-        found = self._suspects.of(values[:, _SIGNS].tolist(), p.tolist())
-        return [c for c, d in enumerate(self._deciders) if found[c] or not d.quiet]
-
-    def _state_of(self, values: Floats, rpm: float) -> str:
-        if rpm == rpm:
-            return RUNNING if rpm >= STOPPED_RPM else STOPPED
-        return RUNNING if values[:, _F["rms"]].max() >= STOPPED_RMS_M_S2 else STOPPED
-
-    def _score(self, path: str, values: Floats) -> Judged:
-        if self._scorer is None:
-            n = len(self._deciders)
-            return Judged(np.full(n, np.nan, np.float32), *np.full((2, n), np.nan))
-        return self._scorer.judge(path, values, self.state)
+    def _enter(self, path: str, t0_ns: int, end_ns: int, values: Floats, rpm: float) -> str:
+        """State that a window stands in; transient where none held over all of it."""
+        if path != "fast":
+            held = self.state in UNJUDGED or self._states.held_over(t0_ns)
+            return self.state if held else TRANSIENT
+        before = self.state
+        level = _NAN if rpm == rpm else float(values[:, _F["rms"]].max())
+        state = self._states.window(t0_ns, end_ns, rpm, level)
+        if state != before:
+            self._refer()
+        return state
 
     def _block(self, block: Block, c: int, w: Window) -> list[Window]:
         """Return what a block says of one channel, told at the window that closed it."""
-        if self._scorer is None or block.count[c] < BLOCK:
+        if block.count[c] < BLOCK:
             return []
-        p = self._scorer.block_p_value(block.path, c, float(block.level[c]), block.state)
+        p = self._models.block_p_value(block.path, c, float(block.level[c]), block.state)
         # Two paths, two chances.
         p = min(1.0, 2.0 * p)
-        return [Window("block", w.first_sample, w.t0_ns, w.end_ns, float("nan"), p, w.rpm)]
+        return [Window("block", w.first_sample, w.t0_ns, w.end_ns, _NAN, p, w.rpm)]
 
-    def _facts(self, scores: Floats, p: NDArray[np.float64], rpm: float) -> dict[str, Floats]:
+    # -- what is told --------------------------------------------------------------------------
+
+    def _facts(
+        self, judged: Judged, known: NDArray[np.bool_], rpm: float, state: str
+    ) -> dict[str, Floats]:
+        if state != STOPPED:
+            self._running += 1
+            self._judged += known
         return {
-            "score_fast": scores,
-            "p_fast": p.astype(np.float32),
+            "score_fast": judged.score,
+            "p_fast": judged.p_value.astype(np.float32),
             "severity": self._severity.copy(),
-            "rpm": np.full(len(scores), rpm, np.float32),
+            "rpm": np.full(len(known), rpm, np.float32),
+            "judged_share": known.astype(np.float32),
             **self._last,
         }
 
-    def close(self, now_ns: int) -> list[Event]:
-        """Declare every open event over, because nothing more of this stream will come."""
-        changes = [d.close(now_ns) for d in self._deciders]
-        self._severity[:] = 0.0
-        return [
-            self._told(c, change, (), float("nan"))
-            for c, change in enumerate(changes)
-            if change is not None
-        ]
-
     def _event(self, c: int, change: Change, path: str, row: Floats, rpm: float) -> Event:
-        names = FAST_NAMES if path == "fast" else LONG_NAMES
-        contributions = (
-            self._scorer.contributions(path, c, row, self.state, names)
-            if self._scorer is not None and change.sensor_fault is None
-            else ()
-        )
-        return self._told(c, change, contributions, rpm)
-
-    def _told(
-        self, c: int, change: Change, contributions: tuple[tuple[str, float], ...], rpm: float
-    ) -> Event:
         channel = self._info.channels[c]
+        bundle, contributions = self._models.told_by(path, c, row, self.state)
         return Event(
             id=RecordId(
                 "event",
@@ -217,15 +242,36 @@ class Judge:
             p_value=change.p_value,
             velocity_rms_mm_s=change.velocity_mm_s,
             rpm=rpm,
-            bundle=self.bundle_version,
-            contributions=contributions,
+            bundle=bundle,
+            contributions=() if change.sensor_fault is not None else contributions,
             sensor_fault=change.sensor_fault,
         )
 
+    def standing(self) -> list[str]:
+        """What each channel is judged by now, or why it is not: for whoever looks at the node."""
+        if self.state in UNJUDGED:
+            return [self.state] * len(self._deciders)
+        held = zip(self._deciders, self._models.standing(self.state), strict=True)
+        return [f"sensor:{d.sensor_fault}" if d.sensor_fault else word for d, word in held]
+
+    def judged_share(self) -> list[float]:
+        """Share of the time that the machine ran in which each channel was judged; NaN = never."""
+        return (
+            (self._judged / self._running).tolist()
+            if self._running
+            else [_NAN] * len(self._deciders)
+        )
+
+    # -- restart -------------------------------------------------------------------------------
+
     def snapshot(self) -> dict[str, Any]:
-        """JSON-able state."""
+        """JSON-able state, and what status shows of it."""
         return {
             "state": self.state,
+            "states": self._states.snapshot(),
+            "standing": self.standing(),
+            "running": self._running,
+            "judged": self._judged.tolist(),
             "deciders": [d.snapshot() for d in self._deciders],
             "blocks": {path: b.snapshot() for path, b in self._blocks.items()},
             "levels_of": self._levels_of,
@@ -233,38 +279,21 @@ class Judge:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a snapshot."""
-        self.state = state["state"]
+        """Continue from a snapshot; an older one knows fewer keys."""
+        self._states.restore(state.get("states", {"state": state["state"]}))
+        self._running = state.get("running", 0)
+        self._judged = np.array(state.get("judged", [0] * len(self._deciders)), np.int64)
         for path, blocks in self._blocks.items():
             blocks.restore(state.get("blocks", {}).get(path))
         self._levels_of = state.get("levels_of", "")
         for decider, held in zip(self._deciders, state["deciders"], strict=True):
             decider.restore(held)
         self._severity[:] = [d.severity for d in self._deciders]
+        self._screen.blind_ns = max(d.blind_ns for d in self._deciders)
         self._last = {k: np.array(v, np.float32) for k, v in state["last"].items()}
 
 
-def _window(
-    path: str,
-    first: int,
-    t0_ns: int,
-    end_ns: int,
-    row: Floats,
-    score: float,
-    p_value: float,
-    rpm: float,
-) -> Window:
-    common = (path, first, t0_ns, end_ns, score, p_value, rpm)
-    if path == "fast":
-        return Window(
-            *common,
-            rms_m_s2=float(row[_F["rms"]]),
-            peak_m_s2=float(row[_F["peak"]]),
-            mean_m_s2=float(row[_F["mean"]]),
-            repeat_share=float(row[_F["repeat_share"]]),
-        )
-    return Window(
-        *common,
-        velocity_mm_s=float(row[_L["velocity_rms_mm_s"]]),
-        displacement_um=float(row[_L["displacement_rms_um"]]),
-    )
+def with_range(states: StateRules, machine: Machine) -> StateRules:
+    """Rules with the register's range of speeds; a register that gives one speed gives no range."""
+    low, high = machine.rpm_min, machine.rpm_max
+    return replace(states, rpm_range=(_NAN if low is None else low, _NAN if high is None else high))

@@ -165,7 +165,8 @@ class StatusReporter:
     ) -> list[Row]:
         """Take one fast window: ``facts`` maps a status column to values of shape (channels,).
 
-        The columns ``score_fast``, ``score_long`` and ``velocity_rms_mm_s`` become means,
+        The columns ``score_fast``, ``score_long``, ``velocity_rms_mm_s`` and ``judged_share``
+        (of each channel, where it is told) become means,
         ``p_fast`` and ``p_long`` minima, ``severity`` a maximum, everything else the last value.
         """
         key = [t0_ns // self._interval_ns, state]
@@ -237,6 +238,6 @@ class StatusReporter:
             self._open = {**state, **{k: np.array(state[k], np.float64) for k in _REDUCED}}
 
 
-_MEANS = frozenset({"score_fast", "score_long", "velocity_rms_mm_s"})
+_MEANS = frozenset({"score_fast", "score_long", "velocity_rms_mm_s", "judged_share"})
 _KEPT = {"p_fast": "low", "p_long": "low", "severity": "high"}
 _REDUCED = ("sum", "count", "low", "high", "last")

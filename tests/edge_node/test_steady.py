@@ -92,7 +92,15 @@ def test_status_is_score_severity_and_speed_once_an_interval(story):
     severity = column(story.spool, "status", "", "severity")
     assert severity[0] == Severity.OK
     assert severity[(times > 14 * S) & (times < 19 * S)].min() >= Severity.ALERT
-    assert (column(story.spool, "status", "", "judged_share") == 1.0).all()
+    share = column(story.spool, "status", "", "judged_share")
+    started = (times > 23 * S) & (times <= 24 * S)  # windows that the start stands in
+    still = np.array(states) == "stopped"
+    assert (share[~still & ~started] == 1.0).all()
+    assert (share[still] == 0.0).all()
+    # The other channel's sensor was flat from 27 to 31 s, and had to settle after it.
+    blind = column(story.spool, "status", "", "judged_share", 1)
+    assert (blind[(times > 28 * S) & (times < 35 * S)] == 0.0).all()
+    assert (blind[times < 20 * S] == 1.0).all()
 
 
 def test_without_a_model_there_is_no_score_and_it_says_so(tmp_path):

@@ -2,6 +2,7 @@
 
 from vibro.bundle.format import decode, encode
 from vibro.bundle.model import (
+    EVERY,
     Bundle,
     Geometry,
     Logs,
@@ -13,6 +14,7 @@ from vibro.bundle.model import (
 from vibro.bundle.scorer import Judged, Scorer
 
 __all__ = [
+    "EVERY",
     "Bundle",
     "Geometry",
     "Judged",

@@ -32,6 +32,10 @@ def _ln(rows: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(rows, np.finfo(np.float32).tiny)), np.float32)
 
 
+EVERY = "*/*/*"
+"""Channel path that stands for every channel of a class, in a prior of the fleet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scaling:
     """Centre and robust scale of every feature's level for one channel in one state, float32."""
@@ -112,6 +116,17 @@ class Bundle:
     metrics: dict[str, Any] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_prior(self) -> bool:
+        """Whether it was trained on a fleet as if it were one channel, see `EVERY`."""
+        return any(key.startswith(f"{EVERY}|") for key in self.fast.scaling)
+
+    @property
+    def unproven(self) -> dict[str, list[str]]:
+        """Why the baseline of a ``channel path|state`` is not trusted yet."""
+        held = self.meta.get("unproven", {})
+        return held if isinstance(held, dict) else {}
 
     def path(self, name: str) -> PathModel:
         """Model of the ``fast`` or the ``long`` path."""

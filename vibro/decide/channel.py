@@ -2,62 +2,23 @@
 
 Every reason to worry is a trigger that must persist (N of the last M windows of its path). An
 event is open while any trigger holds; its severity is the worst that held; it is over when none
-has held for a while.
+has held for a while. A window that shows a fault of the sensor says nothing of the machine: it is
+neither scored nor held against a limit, and neither is a long window that such a window lies in,
+nor what follows a sensor fault before the sensor has settled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vibro.decide.limits import Limit
 from vibro.decide.rules import DecisionRules
+from vibro.decide.signs import Window, iso_signs, limit_signs, sensor_signs
+from vibro.decide.triggers import LOST, Persistence, Trigger, triggers_of
 from vibro.faults import Fault, Severity
-from vibro.iso10816 import IsoLimits, zone
-
-TRIGGERS: dict[str, tuple[tuple[str, Severity], ...]] = {
-    "fast": (
-        ("sensor:flatline", Severity.ALERT),
-        ("sensor:clipping", Severity.ALERT),
-        ("sensor:bias", Severity.ALERT),
-        ("sensor:dropout", Severity.ALERT),
-        ("forest_fast:watch", Severity.WATCH),
-        ("forest_fast:alert", Severity.ALERT),
-    ),
-    "long": (
-        ("iso_change:watch", Severity.WATCH),
-        ("iso_velocity:alert", Severity.ALERT),
-        ("iso_velocity:danger", Severity.DANGER),
-        ("iso_displacement:alert", Severity.ALERT),
-        ("iso_displacement:danger", Severity.DANGER),
-        ("forest_long:watch", Severity.WATCH),
-        ("forest_long:alert", Severity.ALERT),
-    ),
-    "block": (("lasting_shift:watch", Severity.WATCH), ("lasting_shift:alert", Severity.ALERT)),
-}
-"""Reasons to worry by the path whose windows must agree, each with its severity."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What the rules want to know of one judged window, or block of windows, of one channel.
-
-    ``path`` is ``fast``, ``long`` or ``block``; a block has a p-value and no facts. ``score`` and
-    ``p_value`` are NaN without a baseline; the facts of the other path are NaN too.
-    """
-
-    path: str
-    first_sample: int
-    t0_ns: int
-    end_ns: int
-    score: float
-    p_value: float
-    rpm: float
-    rms_m_s2: float = float("nan")
-    peak_m_s2: float = float("nan")
-    mean_m_s2: float = float("nan")
-    repeat_share: float = float("nan")
-    velocity_mm_s: float = float("nan")
-    displacement_um: float = float("nan")
+from vibro.iso10816 import IsoLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,106 +50,95 @@ class ChannelDecider:
         Full scale of the sensor and converter.
     iso : IsoLimits or None
         None where the standard does not apply.
+    limits : sequence of Limit
+        Limits set by hand on this channel.
     """
 
-    def __init__(self, rules: DecisionRules, full_scale_m_s2: float, iso: IsoLimits | None) -> None:
+    def __init__(
+        self,
+        rules: DecisionRules,
+        full_scale_m_s2: float,
+        iso: IsoLimits | None,
+        limits: Sequence[Limit] = (),
+    ) -> None:
         self._rules, self._full, self._iso = rules, full_scale_m_s2, iso
+        self._limits = {p: tuple(x for x in limits if x.path == p) for p in ("fast", "long")}
         self.reference_mm_s = float("nan")
-        # One bit a window of the path, the newest lowest.
-        self._hits = {path: [0] * len(triggers) for path, triggers in TRIGGERS.items()}
+        self._triggers = Persistence(triggers_of(rules, limits))
         self._event: dict[str, Any] | None = None
-        self._hit = False
+        self._blind_ns = -1
 
     @property
     def quiet(self) -> bool:
         """Whether a window without any sign changes nothing."""
-        return self._event is None and not self._hit
+        return self._event is None and self._triggers.empty
 
     @property
     def severity(self) -> Severity:
         """Severity of the open event, ok when there is none."""
         return Severity(self._event["severity"]) if self._event else Severity.OK
 
+    @property
+    def sensor_fault(self) -> Fault | None:
+        """Fault of the sensor that the open event tells of."""
+        held = None if self._event is None else self._event["sensor"]
+        return None if held is None else Fault(held)
+
+    @property
+    def blind_ns(self) -> int:
+        """Windows that begin before this instant are not judged, because of the sensor."""
+        return self._blind_ns
+
+    def blind(self, w: Window) -> bool:
+        """Whether the sensor's state forbids to judge a window."""
+        return w.t0_ns < self._blind_ns or (
+            w.path == "fast" and any(sensor_signs(w, self._rules, self._full))
+        )
+
     def window(self, w: Window) -> Change | None:
         """Take one window; return the change it makes, if any."""
-        holding = self._holding(w)
+        signs = self._signs(w)
+        if any(signs) or not self._triggers.empty:
+            self._triggers.window(w.path, signs)
+        holding = self._triggers.holding()
         if holding:
             return self._hold(w, holding)
         if self._event is None:
             return None
         if w.end_ns - self._event["held_ns"] < self._rules.clear_s * 1e9:
             return None
-        return self._clear(w.end_ns)
+        return self._clear(w)
 
-    def close(self, now_ns: int) -> Change | None:
-        """Declare the open event over, because nothing more of its stream will come."""
-        return self._clear(now_ns) if self._event else None
+    # -- signs ---------------------------------------------------------------------------------
 
-    # -- triggers ------------------------------------------------------------------------------
-
-    def _holding(self, w: Window) -> dict[str, Severity]:
-        """Triggers that hold at this window, of either path, with their severity."""
-        r = self._rules
-        facts = {"fast": self._sensor, "long": self._zones}.get(w.path, _no_facts)
-        signs = (*facts(w), w.p_value < r.p_watch, w.p_value < r.p_alert)
-        hits = self._hits[w.path]
-        window = {"fast": r.fast_m, "long": r.long_m, "block": r.block_m}[w.path]
-        if any(signs) or any(hits):
-            kept = (1 << window) - 1
-            self._hits[w.path] = [
-                (bits << 1 | hit) & kept for bits, hit in zip(hits, signs, strict=True)
-            ]
-            self._hit = any(any(bits) for bits in self._hits.values())
-        if not self._hit:
-            return {}
-        needed = {"fast": r.fast_n, "long": r.long_n, "block": r.block_n}
-        return {
-            name: severity
-            for path, triggers in TRIGGERS.items()
-            for (name, severity), bits in zip(triggers, self._hits[path], strict=True)
-            if bits and bits.bit_count() >= needed[path]
-        }
-
-    def _sensor(self, w: Window) -> tuple[bool, ...]:
-        r = self._rules
-        flat = w.rms_m_s2 < r.flat_rms_m_s2 or w.repeat_share >= r.stuck_share
-        clipped = w.peak_m_s2 + abs(w.mean_m_s2) >= r.clip_share * self._full
-        biased = abs(w.mean_m_s2) >= r.bias_share * self._full
-        dropped = w.repeat_share >= r.dropout_share
-        return (
-            flat,
-            clipped and not flat,
-            biased and not flat and not clipped,
-            dropped and not flat and not clipped,
-        )
+    def _signs(self, w: Window) -> tuple[bool | None, ...]:
+        """Signs of a window in the order of its path's triggers; None where it is not judged."""
+        sensor: tuple[bool, ...] = ()
+        if w.path == "fast":
+            sensor = sensor_signs(w, self._rules, self._full)
+            sensor = (*sensor, sensor[0] or sensor[1])
+            if any(sensor):
+                self._blind_ns = max(self._blind_ns, w.end_ns)
+        judged = (*self._zones(w), w.p_value < self._rules.p_watch, w.p_value < self._rules.p_alert)
+        judged += limit_signs(w, self._rules, self._limits.get(w.path, ()), self._triggers.holds)
+        if w.t0_ns < self._blind_ns and w.path != "block":
+            return (*sensor, *[None] * len(judged))
+        return (*sensor, *judged)
 
     def _zones(self, w: Window) -> tuple[bool, ...]:
+        if w.path != "long":
+            return ()
         if self._iso is None:
             return (False,) * 5
-        um = None if w.displacement_um != w.displacement_um else w.displacement_um
-        by_velocity = zone(w.velocity_mm_s, None, self._iso).severity
-        both = zone(w.velocity_mm_s, um, self._iso).severity
-        velocity = by_velocity == both
-        change = abs(w.velocity_mm_s - self.reference_mm_s)
-        alert, danger = both >= Severity.ALERT, both >= Severity.DANGER
-        return (
-            change > self._rules.change_share * self._iso.velocity_mm_s[1],
-            velocity and alert,
-            velocity and danger,
-            not velocity and alert,
-            not velocity and danger,
-        )
+        return iso_signs(w, self._rules, self._iso, self.reference_mm_s, self._triggers.holds)
 
     # -- the event -----------------------------------------------------------------------------
 
-    def _hold(self, w: Window, holding: dict[str, Severity]) -> Change | None:
-        sensor = [n for n in holding if n.startswith("sensor:")]
+    def _hold(self, w: Window, holding: list[Trigger]) -> Change | None:
+        sensor = [t for t in holding if t.name.startswith("sensor:") or t.cause == LOST]
         # A broken measurement says nothing of the machine.
-        names = sensor or list(holding)
-        severity = max(holding[n] for n in names)
-        causes = {
-            n.removesuffix(":watch").removesuffix(":alert").removesuffix(":danger") for n in names
-        }
+        triggers = sensor or holding
+        severity, causes = max(t.severity for t in triggers), {t.cause for t in triggers}
         if self._event is None:
             self._event = self._opened(w)
             what = "opened"
@@ -200,12 +150,23 @@ class ChannelDecider:
         e["severity"] = max(int(severity), e["severity"])
         e["held_ns"] = e["last_ns"] = w.end_ns
         if sensor:
-            e["sensor"] = sensor[0].split(":")[1]
+            self._blind_ns = max(self._blind_ns, w.end_ns + round(self._rules.settle_s * 1e9))
+        self._blame(e)
         self._worst(w)
         if not what:
             return None
         e["revision"] += 1
-        return self._change(what, w.end_ns, None)
+        return self._change(what, w, None)
+
+    @staticmethod
+    def _blame(e: dict[str, Any]) -> None:
+        """Name the sensor's fault, unless the machine has given cause as well."""
+        sensors = [c.split(":")[1] for c in e["causes"] if c.startswith("sensor:")]
+        machine = any(c != LOST and not c.startswith("sensor:") for c in e["causes"])
+        if machine:
+            e["sensor"] = None
+        elif e["sensor"] is None and sensors:
+            e["sensor"] = sensors[0]
 
     def _opened(self, w: Window) -> dict[str, Any]:
         return {
@@ -224,6 +185,8 @@ class ChannelDecider:
 
     def _worst(self, w: Window) -> None:
         e = self._event or {}
+        if w.path != "block" and w.t0_ns < self._blind_ns:
+            return
         for key, value, worse in (
             ("score", w.score, max),
             ("p", w.p_value, min),
@@ -232,14 +195,14 @@ class ChannelDecider:
             if value == value:
                 e[key] = value if e[key] != e[key] else worse(e[key], value)
 
-    def _clear(self, now_ns: int) -> Change:
+    def _clear(self, w: Window) -> Change:
         e = self._event or {}
         e["revision"] += 1
-        change = self._change("cleared", now_ns, e["held_ns"])
+        change = self._change("cleared", w, e["held_ns"])
         self._event = None
         return change
 
-    def _change(self, what: str, now_ns: int, t_clear_ns: int | None) -> Change:
+    def _change(self, what: str, w: Window, t_clear_ns: int | None) -> Change:
         e = self._event or {}
         return Change(
             what,
@@ -248,7 +211,7 @@ class ChannelDecider:
             e["onset_ns"],
             e["last_ns"],
             t_clear_ns,
-            now_ns,
+            w.end_ns,
             Severity(e["severity"]),
             tuple(e["causes"]),
             e["score"],
@@ -262,20 +225,15 @@ class ChannelDecider:
     def snapshot(self) -> dict[str, Any]:
         """JSON-able state."""
         return {
-            "hits": {k: list(v) for k, v in self._hits.items()},
+            "hits": self._triggers.snapshot(),
             "event": None if self._event is None else dict(self._event),
             "reference_mm_s": self.reference_mm_s,
+            "blind_ns": self._blind_ns,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a snapshot, bit for bit."""
-        # What an older snapshot did not know keeps its empty history.
-        self._hits |= {k: list(v) for k, v in state["hits"].items()}
-        self._hit = any(any(bits) for bits in self._hits.values())
+        """Continue from a snapshot, bit for bit; an older one has no blind time."""
+        self._triggers.restore(state["hits"])
         self._event = None if state["event"] is None else dict(state["event"])
         self.reference_mm_s = state["reference_mm_s"]
-
-
-def _no_facts(_: Window) -> tuple[bool, ...]:
-    """A block knows of nothing but its p-value."""
-    return ()
+        self._blind_ns = state.get("blind_ns", -1)

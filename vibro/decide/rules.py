@@ -23,6 +23,9 @@ class DecisionRules:
     block_n: int = _rule(2, "blocks", "Blocks of either path that must agree ...")
     block_m: int = _rule(3, "blocks", "... out of this many.")
     clear_s: float = _rule(5.0, "s", "Quiet time after which an event is over.")
+    hysteresis: float = _rule(
+        0.1, "of the limit", "Share by which a value must fall below a limit that was exceeded."
+    )
     change_share: float = _rule(
         0.25, "of zone boundary B/C", "Change of velocity against the reference that means watch."
     )
@@ -31,3 +34,29 @@ class DecisionRules:
     dropout_share: float = _rule(0.25, "", "Share of repeated samples that means dropout.")
     clip_share: float = _rule(0.995, "of full scale", "Peak that means clipping.")
     bias_share: float = _rule(0.2, "of full scale", "Mean that means bias.")
+    spike_share: float = _rule(
+        0.5,
+        "",
+        "Crest factor over its largest (the root of the window's samples) that means a spike: the "
+        "energy stands in four samples or fewer, a structure rings longer.",
+    )
+    broken_n: int = _rule(
+        4, "windows", "Fast windows out of fast_m that a spike or dropout must stand in: they pass."
+    )
+    fallen_db: float = _rule(
+        12.0,
+        "dB",
+        "Fall of the envelope's level against the reference and the machine's other channels that "
+        "means detached.",
+    )
+    fallen_alone_db: float = _rule(
+        20.0, "dB", "The same where no other channel can be compared and the speed is known."
+    )
+    fallen_spreads: float = _rule(
+        6.0, "", "Robust standard deviations that it must have fallen by as well."
+    )
+    lost_n: int = _rule(56, "windows", "Clipped or flat fast windows that mean monitoring lost ...")
+    lost_m: int = _rule(64, "windows", "... out of this many.")
+    settle_s: float = _rule(
+        5.0, "s", "Time after a sensor fault for which its channel is not judged (hold-off)."
+    )
