@@ -20,7 +20,7 @@ from vibro.records import topic
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
 SLICE_S = 2.0
-"""A drain returns after so long, whatever still waits: what is found meanwhile must be committed."""
+"""A drain returns after so long, whatever still waits: what is found meanwhile is to be kept."""
 BATCH_S = 1.0
 """What one batch should take of the link."""
 FIRST_BATCH, LEAST_BATCH, MOST_BATCH = 64_000, 4_000, 4_000_000

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.ship import FIRST_WAIT_S, LONGEST_WAIT_S, Shipper
+from edge_node.ship import FIRST_BATCH, FIRST_WAIT_S, LONGEST_WAIT_S, Shipper
 from edge_node.spool import Spool
-from tests.edge_node.spools import NO_BOUND, put, waiting
+from tests.edge_node.spools import NO_BOUND, no_file_grows, put, waiting
 from vibro.errors import VibroError
 from vibro.log import EmbeddedLog, Message, Stored
 
@@ -52,9 +52,9 @@ class Sent:
         raise NotImplementedError
 
 
-def shipper(spool: Spool, transport, seed: int = 0) -> Shipper:
+def shipper(spool: Spool, transport, seed: int = 0, **options) -> Shipper:
     rng = random.Random(seed)  # noqa: S311 (jitter, not a secret)
-    return Shipper(spool, transport, "harbour", "pump-1", rng)
+    return Shipper(spool, transport, "harbour", "pump-1", rng, **options)
 
 
 def fill(spool: Spool, *kinds: str) -> None:
@@ -92,9 +92,9 @@ def test_it_counts_what_it_shipped(opened):
 
 def test_batches_respect_their_bound(opened):
     spool, transport = opened(), Sent()
-    put(spool, *[("events", "live", bytes(100), i) for i in range(10)])
-    assert shipper(spool, transport).drain(0.0, limit_bytes=250) == 10
-    assert transport.sends == [2] * 5
+    put(spool, *[("events", "live", bytes(FIRST_BATCH // 4), i) for i in range(20)])
+    assert shipper(spool, transport).drain(0.0) == 20
+    assert transport.sends == [4, 8, 8]
 
 
 @pytest.mark.parametrize("mood", ["refuse", "late", "part"])
@@ -147,6 +147,7 @@ def _sends_after(ship: Shipper, now_s: float) -> list[int]:
     return ship._transport.sends
 
 
+DAY = 86_400 * 10**9
 KINDS = st.sampled_from(["events", "clips", "features", "health"])
 MOODS = st.sampled_from(["ok", "refuse", "late", "part"])
 
@@ -220,7 +221,9 @@ class Log(EmbeddedLog):
         if sends == 3 and when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
 spool = Spool(folder / "node" / "spool.db", 2**62, 2**62)
-Shipper(spool, Log(folder / "log"), "harbour", "pump-1", random.Random(0)).drain(0.0, 20)
+ship = Shipper(spool, Log(folder / "log"), "harbour", "pump-1", random.Random(0))
+ship._batch = 20
+ship.drain(0.0)
 """
 
 
@@ -238,17 +241,105 @@ def test_kill_9_before_and_after_the_log_has_it(opened, tmp_path, when):
     log.close()
 
 
-def test_a_spool_that_cannot_forget_ships_again_later(opened):
-    """The disk fills up between the acknowledgement and its note: a repeat, never a loss."""
+def test_what_was_acknowledged_is_not_sent_again_though_the_disk_cannot_forget_it(opened):
+    """A full disk between the acknowledgement and its note: it is known in memory until then."""
     spool, transport = opened(), Sent()
     fill(spool, "events", "events")
-    spool._db.execute(
-        "CREATE TEMP TRIGGER full BEFORE DELETE ON record "
-        "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-    )
     ship = shipper(spool, transport)
-    assert ship.drain(0.0) == 0
-    assert "disk full" in ship.last_error
-    spool._db.execute("DROP TRIGGER full")
-    assert ship.drain(10.0) == 2
-    assert [m.sequence for _, m in transport.stored] == [0, 1, 0, 1]
+    with no_file_grows(0):
+        assert ship.drain(0.0) == 2
+        assert ship.drain(1.0) == 0
+        assert not ship.pending
+    fill(spool, "events")
+    assert opened().peek(NO_BOUND)[0].sequence == 2
+    assert ship.drain(10.0) == 1
+    assert [m.sequence for _, m in transport.stored] == [0, 1, 2]
+
+
+def test_live_goes_first_and_a_new_event_overtakes_the_backfill(opened):
+    """A link of 10 kB/s and an hour of backfill: the event waits for one batch, not for an hour."""
+    spool, clock = opened(), Clock()
+    put(spool, *[("features", "backfill", bytes(5000), i) for i in range(100)])
+    link = Link(clock, 10_000.0)
+    ship = shipper(spool, link, clock=clock)
+    ship.drain(clock.now_s)
+    assert 0 < len(link.stored) < 100
+    assert not ship.drained
+    put(spool, ("events", "live", b"now", 0))
+    asked = clock.now_s
+    ship.drain(clock.now_s)
+    arrived = next(at for at, m in link.arrivals if m.value == b"now")
+    assert arrived - asked < 0.1
+    while not ship.drained:
+        ship.drain(clock.now_s)
+    backfill = [m.sequence for _, m in link.stored if m.value != b"now"]
+    assert backfill == list(range(100))
+
+
+@pytest.mark.parametrize("rate", [3e3, 3e4, 3e5, 3e6])
+def test_batches_are_sized_to_the_link(opened, rate):
+    """Once it has found its size, a batch takes between an eighth of a second and two."""
+    spool, clock = opened(), Clock()
+    put(spool, *[("features", "live", bytes(1000), i) for i in range(int(rate * 30 / 1000) + 200)])
+    link = Link(clock, rate)
+    ship = shipper(spool, link, clock=clock)
+    for _ in range(12):
+        ship.drain(clock.now_s)
+    durations = [len(m) * 1004 / rate for m in link.batches if len(m) > 1][-4:-1]
+    assert all(0.1 < d < 2.2 for d in durations), durations
+
+
+def test_a_days_budget_holds_back_all_but_events_and_heartbeats(opened):
+    spool, transport = opened(), Sent()
+    ship = shipper(spool, transport, budget_bytes=3000)
+    for hour in range(24):
+        t = DAY + hour * DAY // 24
+        put(spool, ("features", "live", bytes(500), t), ("events", "live", bytes(500), t))
+        put(spool, ("health", "live", bytes(10), t))
+        ship.drain(float(hour))
+    kinds = [t.split(".")[-1] for t, _ in transport.stored]
+    assert (kinds.count("events"), kinds.count("health")) == (24, 24)
+    assert 0 < kinds.count("features") <= 3
+    assert ship.drained
+    assert not ship.pending
+    put(spool, ("health", "live", bytes(10), 2 * DAY))
+    assert ship.pending
+    ship.drain(25.0)
+    sent = [m.sequence for t, m in transport.stored if t.endswith("features")]
+    assert sent == list(range(len(sent)))
+    assert len(sent) > kinds.count("features")
+
+
+def test_a_budget_outlives_a_restart(opened):
+    spool, transport = opened(), Sent()
+    put(spool, *[("features", "live", bytes(500), DAY) for _ in range(8)])
+    shipper(spool, transport, budget_bytes=2000).drain(0.0)
+    sent = len(transport.stored)
+    assert 3 <= sent <= 4
+    shipper(opened(), transport, budget_bytes=2000).drain(0.0)
+    assert len(transport.stored) == sent
+
+
+class Clock:
+    """A monotonic clock that only a link moves."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Link(Sent):
+    """A link of so many bytes a second."""
+
+    def __init__(self, clock: Clock, rate: float) -> None:
+        super().__init__()
+        self._clock, self._rate = clock, rate
+        self.arrivals: list[tuple[float, Message]] = []
+        self.batches: list[list[Message]] = []
+
+    def send(self, topic: str, messages: Sequence[Message]) -> None:
+        self._clock.now_s += sum(m.size for m in messages) / self._rate
+        super().send(topic, messages)
+        self.arrivals += [(self._clock.now_s, m) for m in messages]
+        self.batches.append(list(messages))

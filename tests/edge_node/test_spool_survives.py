@@ -9,20 +9,20 @@ import sys
 import pytest
 
 from edge_node.spool import Spool
-from tests.edge_node.spools import NO_BOUND, put, waiting
+from tests.edge_node.spools import NO_BOUND, database, put, waiting
 from vibro.errors import VibroError
 
 WRITER = """
 import os, signal, sys
 from pathlib import Path
-from edge_node.spool import Spool
+from edge_node.spool import Entry, Spool
 spool = Spool(Path(sys.argv[1]), 2**62, 2**62)
 for i in range(100_000):
-    with spool.transaction() as t:
-        for kind in ("events", "features", "events"):
-            t.next_sequence(kind, "live")
-            t.append(kind, "a/m1", "live", b"%d" % i, i)
-        t.checkpoint(b"%d" % i)
+    records = [
+        Entry(kind, "a/m1", "live", lambda _: b"%d" % i, i)
+        for kind in ("events", "features", "events")
+    ]
+    spool.put(records, b"%d" % i)
     print(i, flush=True)
     if i == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -80,14 +80,14 @@ def test_a_write_ahead_log_torn_by_a_power_cut(opened, tmp_path, cut):
 def test_a_full_disk_leaves_everything_as_it_was(opened):
     spool = opened()
     put(spool, ("events", "live", b"0", 0), checkpoint=b"0")
-    (pages,) = spool._db.execute("PRAGMA page_count").fetchone()
-    spool._db.execute(f"PRAGMA max_page_count={pages + 1}")
+    (pages,) = database(spool).execute("PRAGMA page_count").fetchone()
+    database(spool).execute(f"PRAGMA max_page_count={pages + 1}")
     with pytest.raises(VibroError, match=r"spool\.db: database or disk is full$"):
         put(spool, ("events", "live", bytes(100_000), 0), checkpoint=b"1")
     assert waiting(spool) == [("events", "live", 0, b"0")]
     assert spool.checkpoint() == b"0"
     spool.acknowledge([r.id for r in spool.peek()])
-    spool._db.execute("PRAGMA max_page_count=1000000")
+    database(spool).execute("PRAGMA max_page_count=1000000")
     put(spool, ("events", "live", bytes(100_000), 0), checkpoint=b"1")
     assert [r.sequence for r in spool.peek()] == [1]
 
