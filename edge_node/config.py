@@ -12,6 +12,13 @@ from typing import Any
 
 from edge_node.options import option, read_section, sample_section
 from edge_node.process_values.options import ProcessValuesSection
+from edge_node.states import (
+    LearningSection,
+    LimitSection,
+    StatesSection,
+    read_limits,
+    sample_limits,
+)
 from vibro.errors import BadInputError
 
 
@@ -193,6 +200,9 @@ class NodeConfig:
     """The options of the source's own kind."""
     privacy: PrivacySection = PrivacySection()
     process_values: ProcessValuesSection = field(default_factory=ProcessValuesSection)
+    states: StatesSection = StatesSection()
+    learning: LearningSection = LearningSection()
+    limits: tuple[LimitSection, ...] = ()
 
     def path(self, text: str) -> Path:
         """Resolve a path of the configuration against the configuration's own folder."""
@@ -210,6 +220,8 @@ _SECTIONS: dict[str, type] = {
     "service": ServiceSection,
     "privacy": PrivacySection,
     "process_values": ProcessValuesSection,
+    "states": StatesSection,
+    "learning": LearningSection,
 }
 
 
@@ -248,9 +260,10 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         values = read_section(name, kind, given, mistakes)
         if values is not None:
             sections[name] = kind(**values)
+    sections["limits"] = read_limits(raw.get("limits", []), mistakes)
     mistakes += [
-        f"'{key}' is not known: known are register, {', '.join(_SECTIONS)}"
-        for key in sorted(set(raw) - set(_SECTIONS) - {"register"})
+        f"'{key}' is not known: known are register, {', '.join(_SECTIONS)}, limits"
+        for key in sorted(set(raw) - set(_SECTIONS) - {"register", "limits"})
     ]
     if not isinstance(raw.get("register"), str):
         mistakes.append("register is missing: name the asset register, e.g. '../../assets.csv'")
@@ -274,4 +287,4 @@ def sample_config(source: str = "replay") -> str:
     lines += ['register = "../../assets.csv"', ""]
     for name, kind in _SECTIONS.items():
         lines += [sample_source(source)] if name == "source" else [*sample_section(name, kind), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *sample_limits(), ""])

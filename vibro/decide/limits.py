@@ -47,6 +47,17 @@ class Limit:
         """Lowest of its values: below it nothing is said."""
         return min((v for v in (self.alert, self.danger) if v == v), default=math.inf)
 
+    def problems(self) -> list[str]:
+        """What is wrong with it, whatever the machine."""
+        found = []
+        if self.feature not in FAST_NAMES and self.feature not in LONG_NAMES:
+            found.append("feature is not in the feature table, e.g. velocity_rms_mm_s or band_07")
+        if self.least == math.inf:
+            found.append("neither alert nor danger is given")
+        if self.alert > self.danger:
+            found.append(f"alert {self.alert:g} is above danger {self.danger:g}")
+        return found
+
 
 def limits_by_channel(limits: Sequence[Limit], channels: Sequence[str]) -> list[tuple[Limit, ...]]:
     """Limits of each channel; one that names its channel replaces one for all.
@@ -57,7 +68,12 @@ def limits_by_channel(limits: Sequence[Limit], channels: Sequence[str]) -> list[
         With every mistake: a channel or feature that is not known, the same limit twice, none at
         all, or an alert above its danger.
     """
-    problems = [p for limit in limits for p in _problems(limit, channels)]
+    problems = [f"limit {x.channel}/{x.feature}: {p}" for x in limits for p in x.problems()]
+    problems += [
+        f"limit {x.channel}/{x.feature}: channel is not one of {', '.join((EVERY, *channels))}"
+        for x in limits
+        if x.channel not in (EVERY, *channels)
+    ]
     pairs = [(limit.channel, limit.feature) for limit in limits]
     problems += sorted({f"limit {c}/{f} stands twice" for c, f in pairs if pairs.count((c, f)) > 1})
     if problems:
@@ -67,18 +83,4 @@ def limits_by_channel(limits: Sequence[Limit], channels: Sequence[str]) -> list[
         own = {limit.feature: limit for limit in limits if limit.channel == EVERY}
         own |= {limit.feature: limit for limit in limits if limit.channel == channel}
         found.append(tuple(own.values()))
-    return found
-
-
-def _problems(limit: Limit, channels: Sequence[str]) -> list[str]:
-    name = f"limit {limit.channel}/{limit.feature}"
-    found = []
-    if limit.channel not in (EVERY, *channels):
-        found.append(f"{name}: channel is not one of {', '.join((EVERY, *channels))}")
-    if limit.feature not in FAST_NAMES and limit.feature not in LONG_NAMES:
-        found.append(f"{name}: feature is not in the feature table, e.g. velocity_rms_mm_s")
-    if limit.least == math.inf:
-        found.append(f"{name}: neither alert nor danger is given")
-    if limit.alert > limit.danger:
-        found.append(f"{name}: alert {limit.alert:g} is above danger {limit.danger:g}")
     return found
