@@ -200,8 +200,8 @@ class NodeConfig:
     """The options of the source's own kind."""
     privacy: PrivacySection = PrivacySection()
     process_values: ProcessValuesSection = field(default_factory=ProcessValuesSection)
-    states: StatesSection = StatesSection()
-    learning: LearningSection = LearningSection()
+    states: StatesSection = field(default_factory=StatesSection)
+    learning: LearningSection = field(default_factory=LearningSection)
     limits: tuple[LimitSection, ...] = ()
 
     def path(self, text: str) -> Path:

@@ -51,8 +51,8 @@ class LimitSection:
 
     feature: str = option(MISSING, "text", "Name in the feature table, as velocity_rms_mm_s.")
     channel: str = option("*", "text", "Channel, or * for every one of the machine.")
-    alert: float = option(math.nan, "unit of the feature", "Value that means alert; left out = none.")
-    danger: float = option(math.nan, "unit of the feature", "Value that means danger; left out = none.")
+    alert: float = option(math.nan, "feature's", "Value that means alert; left out = none.")
+    danger: float = option(math.nan, "feature's", "Value that means danger; left out = none.")
 
     @property
     def limit(self) -> Limit:
