@@ -165,11 +165,35 @@ class ReflexSection:
     action: str = option(
         "dry-run",
         "word",
-        "Action: dry-run (a line in the log) or program.",
-        words=("dry-run", "program"),
+        "Action: dry-run (a line in the log), program, mqtt, webhook or modbus (a coil).",
+        words=("dry-run", "program", "mqtt", "webhook", "modbus"),
+    )
+    armed: bool = option(
+        False, "", "Whether the action is done; else it is a dry run, whatever it is."
+    )
+    timeout_s: float = option(
+        5.0, "s", "Time after which a program is killed and a server given up.", low=0.1
     )
     program: tuple[str, ...] = option((), "texts", "Program to run, with its arguments.")
-    timeout_s: float = option(5.0, "s", "Time after which the program is killed.", low=0.1)
+    url: str = option("", "text", "URL that a webhook is posted to.")
+    retries: int = option(1, "", "Further attempts of a webhook that is not answered.", low=0)
+    host: str = option("", "text", "Host of the MQTT broker or Modbus server.")
+    port: int = option(
+        0, "", "Its port; 0 = the usual one (1883, with TLS 8883, Modbus 502).", low=0
+    )
+    topic: str = option("", "text", "MQTT topic that trips are published to.")
+    coil: int = option(0, "", "Coil to set, counted from 0 as in the protocol.", low=0)
+    unit: int = option(1, "", "Modbus unit that it belongs to.", low=0)
+    reset_s: float = option(
+        0.0, "s", "Time after the last trip at which the coil is reset; 0 = never.", low=0
+    )
+    user: str = option("", "text", "User at the broker or web server; empty = none.")
+    password_file: str = option(
+        "", "path", "File with the password in its first line; without user a bearer token."
+    )
+    ca_file: str = option(
+        "", "path", "Certificates to trust; empty = the system's for https, no TLS for MQTT."
+    )
 
 
 @dataclass(frozen=True, slots=True)

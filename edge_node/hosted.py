@@ -82,7 +82,7 @@ class HostedNode:
         self._keeper = ThreadPoolExecutor(1, "keeper")
         self._keeping: Future[None] | None = None
         self._ship_at = 0.0
-        self.actuator = Actuator(action or action_of(config.reflex))
+        self.actuator = Actuator(action or action_of(config.reflex, config.folder))
         self._epochs = Epochs(self._node, self.machine, opened, held, wake or threading.Event())
         self.shipper = self._connected(config)
         self._notices_read = 0
@@ -128,7 +128,7 @@ class HostedNode:
             If the limits do not fit the channels, or there is no action; then nothing has changed.
         """
         self.settle()
-        reflex, action = reflex_of(self.node, config), action_of(config.reflex)
+        reflex, action = reflex_of(self.node, config), action_of(config.reflex, config.folder)
         if config.ship != self.config.ship:
             self._log = EmbeddedLog(config.path(config.ship.log))
             self._notices_read = 0

@@ -72,6 +72,9 @@ def _value(section: str, spec: Field[Any], value: Any, mistakes: list[str]) -> A
         return _list(key, spec, value, mistakes)
     if kind == "str":
         _check_word(section, spec, value, mistakes)
+    elif kind == "bool":
+        if not isinstance(value, bool):
+            mistakes.append(f"{key} = {_shown(value)} is neither true nor false")
     else:
         _check_number(key, spec, value, mistakes)
     whole = kind == "float" and isinstance(value, int) and abs(value) < MOST
@@ -135,4 +138,6 @@ def sample_section(name: str, kind: type) -> list[str]:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)

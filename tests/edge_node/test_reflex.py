@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,21 +161,23 @@ def test_an_action_that_fails_is_told_and_the_next_one_runs(caplog):
     actuator(TRIP)
     actuator(TRIP)
     actuator.close(10.0)
-    assert len(calls) == 2
+    assert len(calls) == actuator.failed == 2
     assert "no such relay" in caplog.text
 
 
 def test_a_dry_run_is_one_line(caplog):
     with caplog.at_level(logging.WARNING):
-        action_of(ReflexSection())(TRIP)
+        action_of(ReflexSection(), Path())(TRIP)
     assert caplog.messages == [f"reflex (dry run): {TRIP}"]
-    assert action_of(ReflexSection()) is dry_run
+    assert action_of(ReflexSection(), Path()) is dry_run
 
 
 def test_a_program_is_told_channel_quantity_value_and_limit(tmp_path):
     out = tmp_path / "told"
     code = f"import sys; open({str(out)!r}, 'w').write(' '.join(sys.argv[1:]))"
-    action_of(ReflexSection(action="program", program=(sys.executable, "-c", code)))(TRIP)
+    section = ReflexSection(action="program", program=(sys.executable, "-c", code))
+    assert action_of(section, tmp_path) is dry_run
+    action_of(replace(section, armed=True), tmp_path)(TRIP)
     assert out.read_text() == "harbour/motor-1/de-h peak 12.5 10"
 
 
@@ -186,14 +189,17 @@ def test_a_program_is_told_channel_quantity_value_and_limit(tmp_path):
         (("/no/such/program",), "cannot be run (No such file or directory)"),
     ],
 )
-def test_how_a_program_fails_is_one_line(program, said, caplog):
-    RunProgram(program, 0.2 if "60" in program[-1] else 10.0)(TRIP)
+def test_how_a_program_fails_is_one_line_and_counted(program, said, caplog):
+    actuator = Actuator(RunProgram(program, 0.2 if "60" in program[-1] else 10.0))
+    actuator(TRIP)
+    actuator.close(20.0)
     assert said in caplog.messages[-1]
+    assert actuator.failed == 1
 
 
 def test_a_program_must_be_named():
     with pytest.raises(BadInputError, match=r"reflex\.program is empty"):
-        action_of(ReflexSection(action="program"))
+        action_of(ReflexSection(action="program"), Path())
 
 
 def test_the_node_hands_trips_on_before_any_window_is_complete(tmp_path):

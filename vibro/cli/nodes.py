@@ -5,15 +5,14 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
-import shutil
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_node.config import NodeConfig, ReflexSection, ServiceSection, load, parse
-from edge_node.reflex import action_of
+from edge_node.config import NodeConfig, ServiceSection, load, parse
+from edge_node.reflex import mistakes as reflex_mistakes
 from edge_node.sources.kinds import RecordedKind, kind_of
 from edge_node.sources.section import source_mistakes
 from vibro.assets import Machine, register_text
@@ -51,7 +50,8 @@ def check_node(path: Path) -> Checked:
     if (source := sections.get("source")) is not None:
         mistakes += source_mistakes(folder, source, sections["source_options"])
     if (reflex := sections.get("reflex")) is not None:
-        mistakes += _reflex_mistakes(reflex, machine)
+        channels = None if machine is None else len(machine.points)
+        mistakes += reflex_mistakes(reflex, channels, folder)
     if (service := sections.get("service")) is not None:
         mistakes += _service_mistakes(service)
     mistakes += _folder_mistakes(folder, sections.get("ship"))
@@ -140,26 +140,6 @@ def _machine(register: Path, wanted: str) -> tuple[Machine | None, list[str]]:
     near = difflib.get_close_matches(wanted, found.machines, 3)
     hint = f"; near: {', '.join(near)}" if near else ""
     return None, [f"node.machine: '{wanted}' is not in the asset register {register}{hint}"]
-
-
-def _reflex_mistakes(section: ReflexSection, machine: Machine | None) -> Iterator[str]:
-    for field in fields(section):
-        limits: Any = getattr(section, field.name)
-        if not str(field.type).startswith("tuple[float") or machine is None:
-            continue
-        if len(limits) not in {0, 1, len(machine.points)}:
-            yield (
-                f"reflex.{field.name} has {len(limits)} limits, the machine "
-                f"{len(machine.points)} channels: give none, one for all, or one for each"
-            )
-    try:
-        action_of(section)
-    except VibroError as error:
-        yield str(error)
-    if section.action == "program" and section.program:
-        program = section.program[0]
-        if "\0" in program or shutil.which(program) is None:
-            yield f"reflex.program = '{program}' cannot be run: name a program by its full path"
 
 
 def _service_mistakes(section: ServiceSection) -> Iterator[str]:

@@ -1,19 +1,13 @@
-"""The reflex: every 20 ms block of every channel against limits, at once, and an action.
+"""Every 20 ms block of every channel against limits, at once.
 
-Advisory, not a safety function (API 670 and SIL are out of its scope). It needs no network, no
-model and no operating state. An action runs on a thread of its own behind a bounded queue, so that
-one that hangs delays neither samples nor decisions; what did not fit in the queue is counted.
+It needs no network, no model and no operating state.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import queue
-import subprocess
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +18,9 @@ from vibro.errors import BadInputError
 from vibro.features.spans import REFLEX_S
 from vibro.records import SampleBlock, StreamInfo
 
-Action = Callable[["Trip"], None]
 QUANTITIES = ("peak", "rms", "slope")
-QUEUED = 64
-LOG = logging.getLogger("vibro.reflex")
+LIMITS = ("peak_m_s2", "rms_m_s2", "slope_m_s2_s")
+"""Options of their limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +51,11 @@ class Trip:
             f"sample {self.first_sample}, {self.t0_ns} ns"
         )
 
+    def facts(self) -> dict[str, Any]:
+        """JSON-able: what an output tells of it."""
+        unit = "m/s2/s" if self.quantity == "slope" else "m/s2"
+        return {**asdict(self), "unit": unit}
+
 
 class Reflex:
     """Judges blocks against limits; the same in any chunking.
@@ -85,9 +83,7 @@ class Reflex:
         self._block = max(2, round(REFLEX_S * info.rate_hz))
         self._limits = list(
             zip(
-                _limits("reflex.peak_m_s2", section.peak_m_s2, n),
-                _limits("reflex.rms_m_s2", section.rms_m_s2, n),
-                _limits("reflex.slope_m_s2_s", section.slope_m_s2_s, n),
+                *(_limits(key, getattr(section, key), n) for key in LIMITS),
                 strict=True,
             )
         )
@@ -166,107 +162,19 @@ class Reflex:
         return [Trip(self._channels[c], name, value, limit, first, t0_ns)]
 
 
+def limit_mistake(key: str, given: Sequence[float], channels: int) -> str:
+    """Say what is wrong with a number of limits; empty if nothing is."""
+    if len(given) in {0, 1, channels}:
+        return ""
+    return (
+        f"reflex.{key} has {len(given)} limits, the machine {channels} channels: "
+        "give none, one for all, or one for each"
+    )
+
+
 def _limits(key: str, given: Sequence[float], channels: int) -> list[float]:
     """One limit a channel; infinite where there is none."""
-    if len(given) not in {0, 1, channels}:
-        raise BadInputError(
-            f"{key} has {len(given)} limits, the machine {channels} channels: "
-            "give none, one for all, or one for each"
-        )
+    if mistake := limit_mistake(key, given, channels):
+        raise BadInputError(mistake)
     values = [limit if limit > 0.0 else math.inf for limit in given] or [math.inf]
     return values * channels if len(values) == 1 else values
-
-
-class Actuator:
-    """Runs an action for each trip on a thread of its own.
-
-    Parameters
-    ----------
-    action : callable
-        Whatever it raises is logged; it must come to an end by itself.
-    """
-
-    def __init__(self, action: Action) -> None:
-        self._action = action
-        self._queue: queue.Queue[Trip | None] = queue.Queue(QUEUED)
-        self.trips = self.dropped = 0
-        self._thread = threading.Thread(target=self._run, name="reflex", daemon=True)
-        self._thread.start()
-
-    def __call__(self, trip: Trip) -> None:
-        """Hand over a trip; never waits."""
-        self.trips += 1
-        try:
-            self._queue.put_nowait(trip)
-        except queue.Full:
-            self.dropped += 1
-
-    def use(self, action: Action) -> None:
-        """Act otherwise, from the next trip on that is taken out of the queue."""
-        self._action = action
-
-    def close(self, timeout_s: float) -> None:
-        """Let what is queued be done, for so long at most."""
-        try:
-            self._queue.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while (trip := self._queue.get()) is not None:
-            try:
-                self._action(trip)
-            except Exception:
-                LOG.exception("reflex: the action failed: %s", trip)
-
-
-def dry_run(trip: Trip) -> None:
-    """Log what would be acted on."""
-    LOG.warning("reflex (dry run): %s", trip)
-
-
-class RunProgram:
-    """Runs a program with the trip in its arguments; it is killed when it takes too long.
-
-    Parameters
-    ----------
-    program : sequence of str
-        Program and arguments; channel, quantity, value and limit are appended.
-    timeout_s : float
-    """
-
-    def __init__(self, program: Sequence[str], timeout_s: float) -> None:
-        self._program, self._timeout_s = tuple(program), timeout_s
-
-    def __call__(self, trip: Trip) -> None:
-        """Run it and say how it ended."""
-        told = (trip.channel, trip.quantity, f"{trip.value:.6g}", f"{trip.limit:.6g}")
-        LOG.warning("reflex: %s", trip)
-        try:
-            done = subprocess.run(  # noqa: S603 (the operator's own program)
-                [*self._program, *told], timeout=self._timeout_s, check=False,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            LOG.warning("reflex: %s was killed after %g s", self._program[0], self._timeout_s)
-        except OSError as error:
-            LOG.warning("reflex: %s cannot be run (%s)", self._program[0], error.strerror)
-        else:
-            if done.returncode:
-                LOG.warning("reflex: %s ended with %d", self._program[0], done.returncode)
-
-
-def action_of(section: ReflexSection) -> Action:
-    """Return the configured action.
-
-    Raises
-    ------
-    BadInputError
-        If a program is to be run and none is named.
-    """
-    if section.action == "dry-run":
-        return dry_run
-    if not section.program:
-        raise BadInputError("reflex.program is empty: name the program that reflex.action runs")
-    return RunProgram(section.program, section.timeout_s)
