@@ -22,6 +22,7 @@ from edge_node.memory import Memory
 from edge_node.outbox import Batch, Outbox
 from edge_node.packing import Packed
 from edge_node.pipeline import Pipeline
+from edge_node.prior import prior_of
 from edge_node.privacy import Privacy
 from edge_node.reflex import Reflex, Trip
 from edge_node.requests import CaptureRequests, refusal
@@ -85,7 +86,7 @@ class Node:
             reporting.captures_s_per_day, reporting.clip_s, reporting.capture_max_s
         )
         self._pipeline = Pipeline(
-            machine, info, reporting, self._origin, self._timeline, self._outbox, self._desk
+            machine, info, config, self._origin, self._timeline, self._outbox, self._desk
         )
         self._memory = Memory(
             self._timeline, self._accounts, self._pipeline, waiting, self._desk, self._requests
@@ -100,6 +101,7 @@ class Node:
         # After the checkpoint, which may be older than the bundle and know only its predecessor's
         # reference.
         self._pipeline.use(bundle)
+        self._pipeline.use(prior_of(config, machine))
 
     # -- start ---------------------------------------------------------------------------------
 

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.clip_desk import ClipDesk
-from edge_node.config import ReportingSection
+from edge_node.config import NodeConfig
 from edge_node.judge import Judge
 from edge_node.outbox import Outbox
 from edge_node.reporting import PathReporter, StatusReporter
 from edge_node.timeline import Timeline
 from vibro.assets import Machine
 from vibro.bundle import Bundle
+from vibro.decide import UNJUDGED
 from vibro.features.spans import Spans
 from vibro.features.stream import MachineFeatures
 from vibro.forest import BLOCK
@@ -30,7 +31,7 @@ class Pipeline:
     ----------
     machine : Machine
     info : StreamInfo
-    reporting : ReportingSection
+    config : NodeConfig
     origin : Origin
         Of the node's records.
     timeline : Timeline
@@ -44,7 +45,7 @@ class Pipeline:
         self,
         machine: Machine,
         info: StreamInfo,
-        reporting: ReportingSection,
+        config: NodeConfig,
         origin: Origin,
         timeline: Timeline,
         outbox: Outbox,
@@ -53,8 +54,15 @@ class Pipeline:
         self._origin, self._timeline, self._outbox, self._desk = origin, timeline, outbox, desk
         self._rate_hz = info.rate_hz
         self._scale = info.scale[:, None].astype(np.float32)
+        reporting = config.reporting
         sample_ns = round(reporting.sample_s * 1e9)
-        self.judge = Judge(machine, info, BLOCK * sample_ns)
+        self.judge = Judge(
+            machine,
+            info,
+            BLOCK * sample_ns,
+            states=config.states.rules,
+            limits=[section.limit for section in config.limits],
+        )
         self._paths = {
             path: PathReporter(path, origin.node, round(reporting.summary_s * 1e9), sample_ns)
             for path in ("fast", "long")
@@ -123,7 +131,7 @@ class Pipeline:
     ) -> None:
         t0_ns, end_ns = self._timeline.time_of(first), self._timeline.time_of(end)
         verdict = self.judge.window(path, first, t0_ns, end_ns, values, rpm)
-        if verdict.state != "stopped":
+        if verdict.state not in UNJUDGED:
             self._outbox.rows(self._paths[path].window(first, t0_ns, verdict.state, values))
         if path == "fast":
             self._outbox.rows(

@@ -22,6 +22,7 @@ from edge_node.config import (
 from edge_node.node import Node
 from edge_node.sources.port import FOREVER_NS, Seekable
 from edge_node.spool import Spool
+from edge_node.states import StatesSection
 from tests.edge_node.spools import NO_BOUND
 from tests.vibro.bundle.bundles import forest
 from vibro.assets import Machine, Point
@@ -127,6 +128,8 @@ def config(folder: Path, **reporting) -> NodeConfig:
         spool=SpoolSection(),
         ship=ShipSection(),
         register="assets.csv",
+        # What happens between two states has tests of its own.
+        states=StatesSection(speed_slope=100.0, blanking_s=0.0),
     )
 
 
