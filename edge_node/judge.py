@@ -36,6 +36,7 @@ from vibro.iso10816 import IsoLimits
 from vibro.records import LIVE, Event, Origin, RecordId, StreamInfo
 
 Floats = NDArray[np.float32]
+Told = tuple[str, tuple[tuple[str, float], ...]]
 Head = tuple[str, int, int, int, float]
 """Path, first sample, start, end and speed of a window."""
 _NAN = float("nan")
@@ -175,7 +176,9 @@ class Judge:
             changes = [self._deciders[c].window(x) for x in windows]
             self._severity[c] = self._deciders[c].severity
             self._screen.blind_ns = max(self._screen.blind_ns, self._deciders[c].blind_ns)
-            events += [self._event(c, x, path, values[c], rpm) for x in changes if x is not None]
+            for change in filter(None, changes):
+                told = self._models.told_by(path, c, values[c], self.state)
+                events.append(self._event(c, change, told, rpm))
         known = judged.p_value == judged.p_value
         facts = self._facts(judged, known, rpm, state) if path == "fast" else {}
         return Verdict(state, bool(known.any()), tuple(events), facts)
@@ -218,18 +221,17 @@ class Judge:
             **self._last,
         }
 
-    def _event(self, c: int, change: Change, path: str, row: Floats, rpm: float) -> Event:
-        channel = self._info.channels[c]
-        bundle, contributions = self._models.told_by(path, c, row, self.state)
+    def close(self, now_ns: int) -> list[Event]:
+        """Declare every open event over, because nothing more of this stream will come."""
+        self._severity[:] = 0.0
+        found = enumerate(d.close(now_ns) for d in self._deciders)
+        return [self._event(c, x, (self.bundle_version, ()), _NAN) for c, x in found if x]
+
+    def _event(self, c: int, change: Change, told: Told, rpm: float) -> Event:
+        channel, epoch = self._info.channels[c], self._info.stream_epoch
         return Event(
-            id=RecordId(
-                "event",
-                str(channel),
-                self._info.stream_epoch,
-                change.onset_sample,
-                change.revision,
-            ),
-            origin=Origin("", channel.site, channel.machine, LIVE, 0, self._info.stream_epoch),
+            id=RecordId("event", str(channel), epoch, change.onset_sample, change.revision),
+            origin=Origin("", channel.site, channel.machine, LIVE, 0, epoch),
             channel=channel.channel,
             t_onset_ns=change.t_onset_ns,
             t_last_ns=change.t_last_ns,
@@ -242,8 +244,8 @@ class Judge:
             p_value=change.p_value,
             velocity_rms_mm_s=change.velocity_mm_s,
             rpm=rpm,
-            bundle=bundle,
-            contributions=() if change.sensor_fault is not None else contributions,
+            bundle=told[0],
+            contributions=() if change.sensor_fault is not None else told[1],
             sensor_fault=change.sensor_fault,
         )
 
@@ -256,11 +258,9 @@ class Judge:
 
     def judged_share(self) -> list[float]:
         """Share of the time that the machine ran in which each channel was judged; NaN = never."""
-        return (
-            (self._judged / self._running).tolist()
-            if self._running
-            else [_NAN] * len(self._deciders)
-        )
+        if not self._running:
+            return [_NAN] * len(self._deciders)
+        return [float(x) for x in self._judged / self._running]
 
     # -- restart -------------------------------------------------------------------------------
 

@@ -120,24 +120,10 @@ class Acquisition:
 
     def facts(self) -> dict[str, Any]:
         """Small JSON-able facts, for whoever asks on whichever thread."""
-        epoch = self._epoch
-        told: dict[str, Any] = {
+        return {
             "epochs": self.epoch_count,
             "failures": self.failures,
             "last_failure": self.last_failure,
-        }
-        if epoch is None:
-            return told
-        clock = epoch.clock
-        return told | {
-            "frames": epoch.end,
-            "frames_lost": epoch.lost,
-            "frames_overrun": epoch.overrun,
-            "ring_share": round(epoch.held_share, 4),
-            "rate_error_ppm": round(1e6 * (1.0 / (1.0 + clock.rate_error) - 1.0), 2)
-            if clock.known
-            else None,
-            "clock_error_us": round(clock.error_ns * 1e-3, 1),
         }
 
     # -- epochs ----------------------------------------------------------------------------------

@@ -117,6 +117,20 @@ class Epoch:
         """Share of the ring that waits for processing."""
         return (self._written - self._taken) / self._capacity
 
+    def facts(self) -> dict[str, Any]:
+        """Small JSON-able facts, for whoever asks on whichever thread.
+
+        ``rate_error_ppm`` is that of the converter against the time of day; None until it is known.
+        """
+        rate = 1.0 / (1.0 + self.clock.rate_error)
+        return {
+            "frames_lost": self._lost,
+            "frames_overrun": self.overrun,
+            "ring_share": round(self.held_share, 2),
+            "rate_error_ppm": round(1e6 * (rate - 1.0), 1) if self.clock.known else None,
+            "clock_error_ms": round(self.clock.error_ns * 1e-6),
+        }
+
     def fits(self, counts: NDArray[Any]) -> bool:
         """Whether samples are of the ring's type and number of channels."""
         same: bool = counts.dtype == self._counts.dtype

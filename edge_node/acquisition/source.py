@@ -53,7 +53,7 @@ class LiveSource:
 
     def facts(self) -> dict[str, Any]:
         """What acquisition counts and measures."""
-        return {"acquisition": self._acquisition.facts()}
+        return {"acquisition": self._acquisition.facts() | self._epoch.facts()}
 
 
 class Ended:

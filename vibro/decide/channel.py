@@ -107,7 +107,11 @@ class ChannelDecider:
             return None
         if w.end_ns - self._event["held_ns"] < self._rules.clear_s * 1e9:
             return None
-        return self._clear(w)
+        return self._clear(w.end_ns)
+
+    def close(self, now_ns: int) -> Change | None:
+        """Declare the open event over, because nothing more of its stream will come."""
+        return self._clear(now_ns) if self._event else None
 
     # -- signs ---------------------------------------------------------------------------------
 
@@ -156,7 +160,7 @@ class ChannelDecider:
         if not what:
             return None
         e["revision"] += 1
-        return self._change(what, w, None)
+        return self._change(what, w.end_ns, None)
 
     @staticmethod
     def _blame(e: dict[str, Any]) -> None:
@@ -195,14 +199,14 @@ class ChannelDecider:
             if value == value:
                 e[key] = value if e[key] != e[key] else worse(e[key], value)
 
-    def _clear(self, w: Window) -> Change:
+    def _clear(self, now_ns: int) -> Change:
         e = self._event or {}
         e["revision"] += 1
-        change = self._change("cleared", w, e["held_ns"])
+        change = self._change("cleared", now_ns, e["held_ns"])
         self._event = None
         return change
 
-    def _change(self, what: str, w: Window, t_clear_ns: int | None) -> Change:
+    def _change(self, what: str, now_ns: int, t_clear_ns: int | None) -> Change:
         e = self._event or {}
         return Change(
             what,
@@ -211,7 +215,7 @@ class ChannelDecider:
             e["onset_ns"],
             e["last_ns"],
             t_clear_ns,
-            w.end_ns,
+            now_ns,
             Severity(e["severity"]),
             tuple(e["causes"]),
             e["score"],

@@ -189,12 +189,14 @@ def test_a_wrong_number_of_channels_is_a_failure_of_the_device():
 def test_rate_ring_and_losses_are_told():
     feed = Feed(ring_s=10.0)
     feed.run(9.0)
-    told = feed.acquisition.facts()
-    assert (told["frames"], told["frames_lost"], told["frames_overrun"]) == (9000, 0, 0)
-    assert told["ring_share"] == pytest.approx(0.9)
-    assert told["rate_error_ppm"] == pytest.approx(0.0, abs=0.1)
+    (epoch,) = feed.acquisition.epochs
+    assert epoch.facts() == {
+        "frames_lost": 0, "frames_overrun": 0, "ring_share": 0.9, "clock_error_ms": 0,
+        "rate_error_ppm": pytest.approx(0.0, abs=0.1),
+    }  # fmt: skip
     feed.run(2.0)
-    assert feed.acquisition.facts()["frames_overrun"] == 1000
+    assert (epoch.facts()["frames_overrun"], epoch.facts()["ring_share"]) == (1000, 1.0)
+    assert feed.acquisition.facts()["epochs"] == 1
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -87,7 +87,7 @@ def test_a_device_that_fails_is_started_again_and_begins_an_epoch(opened, caplog
     stream = opened(script).start()
     first = stream.until(stream.live.next_epoch)
     assert first.continues
-    stream.until(lambda: read_up(first._epoch) and first.finished)
+    stream.until(lambda: (read_up(first._epoch), first.finished)[1])
     second = stream.until(stream.live.next_epoch)
     assert second.info.stream_epoch > first.info.stream_epoch
     lead = second.read()
