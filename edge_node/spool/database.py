@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 from edge_node.spool.entry import failure
@@ -14,6 +15,9 @@ from vibro.errors import VibroError
 from vibro.log.journal import write_ahead
 
 BUSY_S = 30.0
+MARGIN_BYTES = 8_000_000
+"""With less than this free the file may not grow; above what the journal may still need to land."""
+_MOST_PAGES = 2**31 - 2
 
 
 class Database:
@@ -30,7 +34,7 @@ class Database:
     """
 
     def __init__(self, path: Path | None, reserve_bytes: int, first_id: int) -> None:
-        self._path = path
+        self._path, self._tight = path, False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         with self.reporting():
@@ -96,7 +100,36 @@ class Database:
                 if not durable:
                     db.execute("PRAGMA synchronous=FULL")
 
+    def hold_size(self) -> None:
+        """Let the file grow only while the disk has room to spare.
+
+        What is committed to the journal must find its place in the file later, or the journal
+        could never be written over again.
+        """
+        if self._path is None:
+            return
+        tight = _free_bytes(self._path.parent) < MARGIN_BYTES
+        if tight == self._tight:
+            return
+        self._tight = tight
+        with suppress(sqlite3.Error):
+            self.connection.execute(f"PRAGMA max_page_count={1 if tight else _MOST_PAGES}")
+        if tight:
+            self.settle()
+
+    def settle(self) -> None:
+        """Move the journal into the file, so that it is written from its beginning again."""
+        with suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def ask(self, query: str, *values: object) -> list[Any]:
         """Rows of a query."""
         with self.reporting():
             return self.connection.execute(query, values).fetchall()
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return disk_usage(folder).free
+    except OSError:
+        return 0

@@ -234,7 +234,7 @@ def _of_torn(
         if not numbers:
             numbers = {(k, lane): n + 1 for k, lane, n in db.execute("SELECT * FROM lane")}
         for kind, lane, *counts in db.execute(
-            "SELECT kind, lane, COUNT(*), SUM(items), SUM(LENGTH(value)), MIN(sequence), "
+            "SELECT kind, lane, COUNT(*), SUM(items), SUM(bytes), MIN(sequence), "
             "MAX(sequence), MIN(t0_ns), MAX(t0_ns) FROM record GROUP BY kind, lane"
         ):
             waiting[kind, lane] = tuple(counts)

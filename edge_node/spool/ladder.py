@@ -32,7 +32,7 @@ DONE = DEEPEST + 1
 """Level of what cannot be reduced."""
 AT_ONCE = 16
 
-_VICTIM = "id, kind, lane, sequence, t0_ns, items, LENGTH(value)"
+_VICTIM = "id, kind, lane, sequence, t0_ns, items, bytes"
 _OLDEST = " UNION ALL ".join(
     f"SELECT MIN(id) AS id FROM record WHERE rank = ?1 AND level = {level}"
     for level in range(DONE + 1)
@@ -119,7 +119,7 @@ class Ladder:
     def _give_up(self, row: tuple[Any, ...], reason: str) -> None:
         key, kind, lane, sequence, t0_ns, items, size = row
         if kind == "clips":
-            items = self._samples(key)
+            items = samples(self._value(key))
         self._db.execute("DELETE FROM record WHERE id = ?", (key,))
         self._db.execute(
             "INSERT INTO given_up VALUES (?, 1, ?) ON CONFLICT (kind) DO UPDATE SET "
@@ -128,9 +128,9 @@ class Ladder:
         )
         self._lose("given up", reason, (kind, lane, 1, items, size), sequence, t0_ns)
 
-    def _samples(self, key: int) -> int:
-        (value,) = self._db.execute("SELECT value FROM record WHERE id = ?", (key,)).fetchone()
-        return samples(value)
+    def _value(self, key: int) -> bytes:
+        (value,) = self._db.execute("SELECT value FROM body WHERE id = ?", (key,)).fetchone()
+        return bytes(value)
 
     def _reduce(
         self,
@@ -142,20 +142,23 @@ class Ladder:
         """Reduce the oldest of the least reduced records of a kind, once an iteration."""
         for _ in range(AT_ONCE):
             row = self._db.execute(
-                f"SELECT {_VICTIM}, level, value FROM record WHERE rank = ? AND level < ? "
+                f"SELECT {_VICTIM}, level FROM record WHERE rank = ? AND level < ? "
                 "ORDER BY level, id LIMIT 1",
                 (PRIORITY[kind], DEEPEST),
             ).fetchone()
             if row is None:
                 return
-            key, kind, lane, sequence, t0_ns, _, size, level, value = row
-            reduced = reduce(value)
+            key, kind, lane, sequence, t0_ns, _, size, level = row
+            reduced = reduce(self._value(key))
             if reduced is None:
                 self._db.execute("UPDATE record SET level = ? WHERE id = ?", (DONE, key))
                 continue
+            # First away with the old one: on a full disk that is the only room there is.
+            self._db.execute("DELETE FROM body WHERE id = ?", (key,))
+            self._db.execute("INSERT INTO body VALUES (?, ?)", (key, reduced[0]))
             self._db.execute(
-                "UPDATE record SET value = ?, level = ?, items = MAX(0, items - ?) WHERE id = ?",
-                (reduced[0], level + 1, reduced[1], key),
+                "UPDATE record SET bytes = ?, level = ?, items = MAX(0, items - ?) WHERE id = ?",
+                (len(reduced[0]), level + 1, reduced[1], key),
             )
             took = (kind, lane, 1, reduced[1], size - len(reduced[0]))
             self._lose(step, reason, took, sequence, t0_ns)

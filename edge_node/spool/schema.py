@@ -1,8 +1,10 @@
 """Tables of a spool's SQLite file.
 
 ``record.rank`` orders what is given up: that of its kind, or -1 for gap records. ``record.level``
-says how often its content was reduced. ``clock`` is stream time without its jumps: it never goes
-back, and one step counts for a day at most, so a clock that is set wrong makes nothing old.
+says how often its content was reduced. Values stand apart in ``body``: a note on a record must not
+cost the room of its value, least of all when there is none. ``clock`` is stream time without its
+jumps: it never goes back, and one step counts for a day at most, so a clock that is set wrong makes
+nothing old.
 """
 
 # ruff: noqa: S608 (nothing but our own names of columns is put into a query)
@@ -16,20 +18,22 @@ ROW_BYTES = 256
 SCHEMA = f"""
 CREATE TABLE record (
   id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, lane TEXT NOT NULL,
-  sequence INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, t0_ns INTEGER NOT NULL,
+  sequence INTEGER NOT NULL, key TEXT NOT NULL, bytes INTEGER NOT NULL, t0_ns INTEGER NOT NULL,
   stamp_ns INTEGER NOT NULL, priority INTEGER NOT NULL, rank INTEGER NOT NULL,
   items INTEGER NOT NULL, level INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE body (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
 CREATE INDEX record_order ON record (lane, priority, id);
 CREATE INDEX record_ladder ON record (rank, level, id);
 CREATE INDEX record_age ON record (stamp_ns);
 CREATE TABLE held (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL);
 INSERT INTO held VALUES (1, 0);
 CREATE TRIGGER record_added AFTER INSERT ON record WHEN NEW.rank >= 0
-  BEGIN UPDATE held SET bytes = bytes + LENGTH(NEW.value) + {ROW_BYTES}; END;
+  BEGIN UPDATE held SET bytes = bytes + NEW.bytes + {ROW_BYTES}; END;
 CREATE TRIGGER record_gone AFTER DELETE ON record WHEN OLD.rank >= 0
-  BEGIN UPDATE held SET bytes = bytes - LENGTH(OLD.value) - {ROW_BYTES}; END;
-CREATE TRIGGER record_reduced AFTER UPDATE OF value ON record WHEN OLD.rank >= 0
-  BEGIN UPDATE held SET bytes = bytes - LENGTH(OLD.value) + LENGTH(NEW.value); END;
+  BEGIN UPDATE held SET bytes = bytes - OLD.bytes - {ROW_BYTES}; END;
+CREATE TRIGGER record_reduced AFTER UPDATE OF bytes ON record WHEN OLD.rank >= 0
+  BEGIN UPDATE held SET bytes = bytes - OLD.bytes + NEW.bytes; END;
+CREATE TRIGGER body_gone AFTER DELETE ON record BEGIN DELETE FROM body WHERE id = OLD.id; END;
 CREATE TABLE lane (kind TEXT, lane TEXT, sequence INTEGER NOT NULL,
   PRIMARY KEY (kind, lane)) WITHOUT ROWID;
 CREATE TABLE given_up (kind TEXT PRIMARY KEY, records INTEGER NOT NULL,

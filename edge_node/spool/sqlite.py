@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.spool import losses
-from edge_node.spool.carry import carry, seed
 from edge_node.spool.database import Database
 from edge_node.spool.entry import PRIORITY, DiskError, Entry, Spooled
 from edge_node.spool.ladder import Ladder
+from edge_node.spool.rows import append, carry, seed
 from vibro.errors import VibroError
 from vibro.records import BACKFILL, LIVE
 
@@ -99,11 +99,13 @@ class Spool:
         DiskError
             If nothing could be written.
         """
+        self._file.hold_size()
         try:
             self._put(entries, checkpoint, gap, carried, 0)
         except DiskError as error:
             if not error.no_room:
                 raise
+            self._file.settle()
             size = len(checkpoint or b"") + sum(len(e.seal(0)) for e in entries)
             size += carried.size_bytes() if carried else 0
             self._put(entries, checkpoint, gap, carried, 2 * size)
@@ -126,14 +128,14 @@ class Spool:
             if carried is not None:
                 carry(carried._file.connection, db)  # noqa: SLF001 (of the same class)
             for entry in entries:
-                _append(db, entry, age_ns)
+                append(db, entry, age_ns)
             if checkpoint is not None:
                 db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (checkpoint,))
             ladder.drop_older(self._max_age_ns)
             ladder.relieve(self._max_bytes, self._full)
             room = not ladder.gave_up and self.size_bytes() < losses.ROOM * self._max_bytes
             if gap is not None and losses.due(db, age_ns, room=room):
-                _append(db, gap(*losses.told(db)), age_ns)
+                append(db, gap(*losses.told(db)), age_ns)
         self._forgot()
 
     def _tick(self, db: sqlite3.Connection, entries: Sequence[Entry]) -> int:
@@ -185,7 +187,7 @@ class Spool:
 
     def _order(self, lanes: Iterable[str], priorities: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Yield id and length of what is not acknowledged, in order."""
-        query = "SELECT id, LENGTH(value) FROM record WHERE lane = ? AND priority = ? ORDER BY id"
+        query = "SELECT id, bytes FROM record WHERE lane = ? AND priority = ? ORDER BY id"
         for pair in product(lanes, priorities):
             with closing(self._file.connection.execute(query, pair)) as rows:
                 yield from (row for row in rows if row[0] not in self._acknowledged)
@@ -268,35 +270,10 @@ class Spool:
 
 
 _SPOOLED = (
-    "SELECT record.id, kind, lane, sequence, key, value, name FROM record, identity "
-    "WHERE record.id = ?"
+    "SELECT record.id, kind, lane, sequence, key, value, name "
+    "FROM record JOIN body USING (id), identity WHERE record.id = ?"
 )
 
 
 def _step(last_ns: int | None, now_ns: int) -> int:
     return 0 if last_ns is None else min(max(0, now_ns - last_ns), DAY_NS)
-
-
-def _append(db: sqlite3.Connection, entry: Entry, age_ns: int) -> None:
-    (sequence,) = db.execute(
-        "INSERT INTO lane VALUES (?, ?, 0) "
-        "ON CONFLICT (kind, lane) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
-        (entry.kind, entry.lane),
-    ).fetchone()
-    priority = PRIORITY[entry.kind]
-    db.execute(
-        "INSERT INTO record (kind, lane, sequence, key, value, t0_ns, stamp_ns, priority, "
-        "rank, items) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            entry.kind,
-            entry.lane,
-            sequence,
-            entry.key,
-            entry.seal(sequence),
-            entry.t0_ns,
-            age_ns,
-            priority,
-            -1 if entry.gap else priority,
-            entry.items,
-        ),
-    )
