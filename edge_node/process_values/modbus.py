@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import struct
@@ -78,6 +79,8 @@ class ModbusReader:
     def __init__(self, section: ProcessValuesSection) -> None:
         self._pymodbus = library("pymodbus", "process_values.kind = 'modbus'", "modbus")
         self._tcp = library("pymodbus.client", "process_values.kind = 'modbus'", "modbus")
+        # What it would log at every attempt is told by the poller, once and in one line.
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         found = _ADDRESS.fullmatch(section.address)
         port = int(found["port"] or PORT) if found else 0
         if found is None or not 0 < port < 65536:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
@@ -25,6 +26,8 @@ class OpcUaReader:
         what = "process_values.kind = 'opcua'"
         self._sync = library("asyncua.sync", what, "opcua")
         self._ua = library("asyncua.ua", what, "opcua")
+        # What it would log at every attempt is told by the poller, once and in one line.
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)
         if not section.address.startswith("opc.tcp://"):
             raise BadInputError(
                 f"process_values.address = '{section.address}' is not 'opc.tcp://HOST:PORT/PATH'"

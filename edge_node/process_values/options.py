@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edge_node.options import option
 
 QUANTITIES = ("rpm", "load", "running", "temperature")
+MOST_DEVICE_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ def mistakes_in(section: ProcessValuesSection) -> list[str]:
         found.append("process_values.address is empty: name the server")
     if not section.mapped():
         found.append(f"process_values maps nothing: give at least one of {', '.join(QUANTITIES)}")
+    if section.device_id > MOST_DEVICE_ID:
+        found.append(
+            f"process_values.device_id = {section.device_id} is too large: at most {MOST_DEVICE_ID}"
+        )
     if section.stale_s < section.poll_s + section.timeout_s:
         found.append(
             f"process_values.stale_s = {section.stale_s:g} is too short: at least poll_s + "

@@ -10,7 +10,9 @@ import random
 import socket
 import struct
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,6 +316,7 @@ OPCUA = ProcessValuesSection(kind="opcua", address="opc.tcp://127.0.0.1:1", rpm=
         (replace(SECTION, address=""), "process_values.address is empty"),
         (replace(SECTION, rpm=""), "maps nothing: give at least one of rpm, load, running"),
         (replace(SECTION, stale_s=2.5), r"stale_s = 2.5 is too short: at least .* = 3 s"),
+        (replace(SECTION, device_id=256), "process_values.device_id = 256 is too large"),
         (replace(SECTION, address="a b"), "'a b' is not HOST or HOST:PORT"),
         (replace(SECTION, address="h:70000"), "is not HOST or HOST:PORT"),
         (replace(SECTION, rpm="40001"), "process_values.rpm = '40001' is no register: write 'hol"),
@@ -460,12 +463,42 @@ def test_a_modbus_server_that_goes_is_one_line_and_is_read_again_when_it_is_back
     poller.stop()
 
 
-def test_a_modbus_server_that_is_silent_fails_within_its_timeout(clock):
+def reader_of(kind: str, port: int, folder, **options):
+    if kind == "modbus":
+        section = replace(SECTION, address=f"127.0.0.1:{port}", **options)
+        return section, ModbusReader(section)
+    section = replace(OPCUA, address=f"opc.tcp://127.0.0.1:{port}", **options)
+    return section, OpcUaReader(section, folder)
+
+
+@pytest.mark.parametrize("kind", ["modbus", "opcua"])
+def test_a_server_that_is_silent_fails_within_its_timeout(clock, tmp_path, kind):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        section = replace(SECTION, address=f"127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.1)
-        poller = Poller(ModbusReader(section), section, clock, LUCK)
+        section, reader = reader_of(kind, silent.getsockname()[1], tmp_path, timeout_s=0.1)
+        poller = Poller(reader, section, clock, LUCK)
+        began_s = time.monotonic()
         assert poller.poll() > 0
-    assert "Modbus 127.0.0.1" in poller.last_error
+    assert time.monotonic() - began_s < DEADLINE_S
+    assert "127.0.0.1" in poller.last_error
+
+
+@pytest.mark.parametrize("kind", ["modbus", "opcua"])
+def test_a_server_that_is_off_for_long_leaves_no_thread_no_file_and_one_line_behind(
+    clock, tmp_path, caplog, kind
+):
+    section, reader = reader_of(kind, free_port(), tmp_path)
+    poller = Poller(reader, section, clock, LUCK)
+    poller.poll()
+    threads, files = threading.active_count(), open_files()
+    for _ in range(100):
+        assert poller.poll() > 0
+    assert threading.active_count() <= threads
+    assert open_files() < files + 10
+    assert [r.name for r in caplog.records] == ["vibro.process_values"]
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 # -- OPC UA ------------------------------------------------------------------------------------
