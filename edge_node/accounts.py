@@ -73,6 +73,10 @@ class Accounts:
         }
         return self._health("gap", gap.first_sample, gap.t0_ns, bundle, detail)
 
+    def note(self, now_ns: int, bundle: str) -> Health:
+        """Return a record for something that is to be said now, beside the heartbeats."""
+        return self._health("gap", self.end, now_ns, bundle, {})
+
     def said(self, now_ns: int) -> None:
         """Take note that records are handed over, or that the stream has begun."""
         self._pulse.said(now_ns)

@@ -152,6 +152,7 @@ class Host:
         """Do what need not be done in every turn."""
         for hosted in self.nodes:
             hosted.poll_models()
+            hosted.poll_requests(time.time_ns())
         check, self._check = self._check, None
         if check is not None:
             notify("RELOADING=1")

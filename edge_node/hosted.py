@@ -85,7 +85,7 @@ class HostedNode:
         self.actuator = Actuator(action or action_of(config.reflex, config.folder))
         self._epochs = Epochs(self._node, self.machine, opened, held, wake or threading.Event())
         self.shipper = self._connected(config)
-        self._notices_read = 0
+        self._notices_read = self._requests_read = 0
         self._shipped = -1
         self._stepped_at = time.monotonic()
         self._keeping_since = 0.0
@@ -131,7 +131,7 @@ class HostedNode:
         reflex, action = reflex_of(self.node, config), action_of(config.reflex, config.folder)
         if config.ship != self.config.ship:
             self._log = EmbeddedLog(config.path(config.ship.log))
-            self._notices_read = 0
+            self._notices_read = self._requests_read = 0
             records, sizes = self.shipper.records, self.shipper.bytes_by_kind
             self.shipper = self._connected(config)
             self.shipper.records, self.shipper.bytes_by_kind = records, sizes
@@ -188,6 +188,16 @@ class HostedNode:
             if bundle is not None:
                 self.settle()
                 self.node.use(bundle)
+
+    def poll_requests(self, now_ns: int) -> None:
+        """Answer what people ask of this machine, once the stream has a date."""
+        if not self.node.begun:
+            return
+        name = topic(self.config.node.site, "requests")
+        for stored in self._log.read(name, self._requests_read, 100):
+            self._requests_read = stored.offset
+            if stored.key == self.machine.path:
+                self.node.ask(stored.value, now_ns)
 
     def step(self) -> bool:
         """Process one block; when there is none, close or commit and ship.

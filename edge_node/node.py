@@ -263,7 +263,7 @@ class Node:
         if asked is None:
             return
         if asked.refused:
-            self._outbox.add(refusal(asked, self._heartbeat(full=True), self._origin))
+            self._outbox.add(refusal(asked, self._accounts.note(self.now_ns, self.bundle_version)))
         else:
             self._desk.capture(asked.id, asked.seconds, self._accounts.end)
 

@@ -12,17 +12,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vibro.errors import BadInputError
-from vibro.records import Health, Origin, RecordId
+from vibro.records import Health, RecordId
 
 DAY_NS = 86_400 * 10**9
 LONGEST_NS = 7 * DAY_NS
 """No request is kept longer, whatever it says."""
 REFUSALS_PER_DAY = 50
-MOST_KNOWN = 1000
+MOST_KNOWN = 300
 """Requests that are remembered; while there are so many, all others are passed over."""
 _ID = re.compile(r"[a-z0-9-]{1,63}\Z")
 
@@ -92,6 +92,7 @@ class CaptureRequests:
     def __init__(self, day_s: float, usual_s: float, most_s: float) -> None:
         self._day_s, self._usual_s, self._most_s = day_s, min(usual_s, most_s), most_s
         self._known: dict[str, int] = {}
+        self._now_ns = 0
         self._taken: list[tuple[int, float]] = []
         self._refused: list[int] = []
 
@@ -107,14 +108,13 @@ class CaptureRequests:
         busy : bool
             Another capture is under way.
         """
-        self._known = {k: t for k, t in self._known.items() if t > now_ns}
+        self._now_ns = max(self._now_ns, now_ns)
         try:
             request = CaptureRequest.parse(value)
         except BadInputError:
             return None
-        if request.expires_ns <= now_ns or request.id in self._known:
-            return None
-        if len(self._known) >= MOST_KNOWN:
+        known = self._known.get(request.id, 0) > now_ns or len(self._known) >= MOST_KNOWN
+        if request.expires_ns <= now_ns or known:
             return None
         self._known[request.id] = min(request.expires_ns, now_ns + LONGEST_NS)
         self._taken = [t for t in self._taken if now_ns - t[0] < DAY_NS]
@@ -142,7 +142,8 @@ class CaptureRequests:
         return Ask(request.id, request.seconds, why)
 
     def snapshot(self) -> dict[str, Any]:
-        """JSON-able state."""
+        """JSON-able state; what has expired is forgotten by the way."""
+        self._known = {k: t for k, t in self._known.items() if t > self._now_ns}
         return {"known": self._known, "taken": self._taken, "refused": self._refused}
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
@@ -153,25 +154,12 @@ class CaptureRequests:
             self._refused = list(state["refused"])
 
 
-def refusal(ask: Ask, beat: Health, origin: Origin) -> Health:
-    """Return the record that tells a refusal.
-
-    Parameters
-    ----------
-    beat : Health
-        How things stand, at the same instant.
-    """
+def refusal(ask: Ask, note: Health) -> Health:
+    """Return a node's note of this instant as the record that tells a refusal."""
     # Several may be refused at one sample.
-    source = f"{origin.node}/{ask.id}"
-    return Health(
-        id=RecordId("refusal", source, origin.stream_epoch, beat.id.first_sample),
-        origin=origin,
-        content="gap",
-        t0_ns=beat.t0_ns,
-        seen=beat.seen,
-        processed=beat.processed,
-        lost=beat.lost,
-        raw_bytes=beat.raw_bytes,
-        bundle=beat.bundle,
+    source = f"{note.origin.node}/{ask.id}"
+    return replace(
+        note,
+        id=RecordId("refusal", source, note.id.stream_epoch, note.id.first_sample),
         detail={"reason": f"capture refused: {ask.refused}", "request": ask.id},
     )

@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "convert": ("vibro.cli.convert", "Convert a recording to what the edge replays."),
     "assets": ("vibro.cli.assets", "Import, validate and export the asset register."),
     "edge": ("vibro.cli.edge", "Write, check, run and inspect edge nodes."),
+    "capture": ("vibro.cli.capture", "Ask a machine's node for a clip and a spectrum now."),
     "cloud": ("vibro.cli.cloud", "Run the cloud jobs."),
     "serve": ("vibro.cli.serve", "Serve the local page over a home folder."),
     "query": ("vibro.cli.query", "Ask which machines show what."),

@@ -1,0 +1,65 @@
+"""When a node says that it lives, and what it leaves out."""
+
+from __future__ import annotations
+
+import json
+
+from edge_node.pulse import Pulse
+
+S = 10**9
+FACTS = {"latency_us_log20": {"40": 9}, "spool_bytes": 100, "finished": False, "every_s": 600.0}
+
+
+def begun() -> Pulse:
+    pulse = Pulse(600 * S)
+    pulse.said(0)
+    return pulse
+
+
+def test_any_record_is_a_sign_of_life():
+    pulse = begun()
+    assert not pulse.due(599 * S)
+    assert pulse.due(600 * S)
+    pulse.said(500 * S)
+    assert not pulse.due(1099 * S)
+    assert pulse.due(1100 * S)
+
+
+def test_the_first_beat_tells_everything_the_next_only_what_has_changed():
+    pulse = begun()
+    assert pulse.detail(FACTS, 600 * S) == FACTS
+    assert pulse.detail(FACTS | {"spool_bytes": 7}, 1200 * S) == {}
+    assert pulse.detail(FACTS | {"finished": True}, 1800 * S) == {"finished": True}
+    assert pulse.detail(FACTS | {"trouble": "no disk"}, 2400 * S) == {
+        "finished": False,
+        "trouble": "no disk",
+    }
+    assert pulse.detail(FACTS, 3000 * S) == {"trouble": None}
+
+
+def test_everything_is_told_once_an_hour_however_much_else_is_said():
+    pulse = begun()
+    pulse.detail(FACTS, 600 * S)
+    due = []
+    for second in range(660, 9000, 60):
+        pulse.said(second * S)
+        if pulse.due(second * S):
+            due.append((second, pulse.detail(FACTS, second * S)))
+    assert due == [(4200, FACTS), (7800, FACTS)]
+
+
+def test_whoever_asks_for_everything_gets_it():
+    pulse = begun()
+    pulse.detail(FACTS | {"trouble": "x"}, 600 * S)
+    assert pulse.detail(FACTS, 700 * S, full=True) == FACTS | {"trouble": None}
+
+
+def test_a_restart_changes_nothing():
+    pulse = begun()
+    pulse.detail(FACTS, 600 * S)
+    again = Pulse(600 * S)
+    again.restore(json.loads(json.dumps(pulse.snapshot())))
+    for second in (1200, 1500, 1800, 4200):
+        assert pulse.due(second * S) == again.due(second * S)
+        changed = FACTS | {"finished": second > 1300}
+        assert pulse.detail(changed, second * S) == again.detail(changed, second * S)
