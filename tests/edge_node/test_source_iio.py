@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_node.acquisition.acquire import Acquisition
+from edge_node.config import AcquisitionSection
 from edge_node.sources.iio import IioOptions, open_device
 from edge_node.sources.scan_layout import Element, ElementType, ScanLayout
+from tests.edge_node.acquisition.played import gaps, read_up, samples, tile
 from tests.edge_node.devices import MACHINE
 from vibro.errors import BadInputError, VibroError
 
@@ -270,6 +273,30 @@ def test_a_device_that_ends_or_is_gone_fails_in_one_line(board):
         path.rmdir() if path.is_dir() else path.unlink()
     device.stop()
     board.end = os.open(os.devnull, os.O_RDONLY)
+
+
+def test_scans_that_were_dropped_are_a_gap_of_the_stream_and_in_its_accounts(board):
+    device = board.open()
+    device.start()
+    acquisition = Acquisition(device, MACHINE.channels, AcquisitionSection(), 0.02, exact=False)
+    numbers = [*range(800), *range(900, 1700)]
+    board.give([n % 2000 for n in numbers], numbers, numbers)
+    mono_ns = 0
+    while (frames := device.read(0.0)) is not None:
+        for at in range(0, frames.counts.shape[1], 80):
+            part = replace(
+                frames, counts=frames.counts[:, at : at + 80], lost=0 if at else frames.lost
+            )
+            mono_ns += (part.counts.shape[1] + part.lost) * PERIOD_NS
+            acquisition.push(part, mono_ns, START_NS + mono_ns)
+    acquisition.finish()
+    found = read_up(acquisition.epochs[0])
+    assert tile(found) == 1700
+    assert [(g.first_sample, g.samples) for g in gaps(found)] == [(800, 100)]
+    x = samples(found)[0]
+    assert x.tolist() == [n % 2000 for n in numbers]
+    assert acquisition.epochs[0].lost == 100
+    device.stop()
 
 
 # -- layout ------------------------------------------------------------------------------------

@@ -7,17 +7,25 @@ import json
 import logging
 import math
 import random
+import ssl
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import numpy as np
 import paho.mqtt.client as paho
 import pytest
 from amqtt.broker import Broker
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from edge_node.sources.mqtt import MqttOptions, open_device
 from edge_node.sources.mqtt_payload import ENCODINGS, PayloadFormat
@@ -267,20 +275,18 @@ def test_scale_unit_and_sign_are_in_the_scale(tmp_path):
 class BrokerThread:
     """An amqtt broker on loopback, on a loop of its own."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, listener=None, plugins=None) -> None:
+        self.listener = {"type": "tcp", "bind": f"127.0.0.1:{port}", **(listener or {})}
+        self.plugins = plugins or {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}}
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.broker = self.call(self._start(port))
+        self.broker = self.call(self._start())
         (listener,) = self.broker._servers.values()
         self.port = listener.instance.sockets[0].getsockname()[1]
 
-    async def _start(self, port: int) -> Broker:
-        config = {
-            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}},
-        }
-        broker = Broker(config)
+    async def _start(self) -> Broker:
+        broker = Broker({"listeners": {"default": self.listener}, "plugins": self.plugins})
         await broker.start()
         return broker
 
@@ -366,3 +372,69 @@ def test_a_broker_that_comes_back_is_subscribed_again_and_the_gap_is_told(tmp_pa
     assert frames.lost > 0
     device.stop()
     second.stop()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of 127.0.0.1 that has signed itself, and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "broker.pem").write_bytes(made.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder
+
+
+def test_a_broker_with_tls_is_trusted_by_its_certificate_alone(certificate):
+    files = {
+        n: str(certificate / f) for n, f in (("certfile", "broker.pem"), ("keyfile", "key.pem"))
+    }
+    broker = BrokerThread(listener={"ssl": True, **files})
+    options = replace(HERE, host="127.0.0.1", port=broker.port, ca_file="broker.pem")
+    device = open_device(options, MACHINE, certificate)
+    device.start()
+    device.stop()
+    authorities = ssl.get_default_verify_paths()
+    if authorities.cafile:
+        stranger = open_device(replace(options, ca_file=authorities.cafile), MACHINE, certificate)
+        with pytest.raises(VibroError, match="CERTIFICATE_VERIFY_FAILED"):
+            stranger.start()
+    with pytest.raises(VibroError, match="No such file"):
+        open_device(replace(options, ca_file="gone.pem"), MACHINE, certificate).start()
+    broker.stop()
+
+
+def test_a_broker_is_told_the_name_and_the_password_of_its_file(tmp_path):
+    (tmp_path / "users").write_text(f"node-1:{Argon2Hasher().hash('right')}\n")
+    broker = BrokerThread(
+        plugins={
+            "amqtt.plugins.authentication.FileAuthPlugin": {
+                "password_file": str(tmp_path / "users")
+            }
+        }
+    )
+    options = replace(HERE, host="127.0.0.1", port=broker.port, user="node-1")
+    options = replace(options, password_file="mine")  # noqa: S106 (a path)
+    (tmp_path / "mine").write_text("right\n")
+    device = open_device(options, MACHINE, tmp_path)
+    device.start()
+    device.stop()
+    (tmp_path / "mine").write_text("wrong\n")
+    with pytest.raises(VibroError, match=r"the broker refuses .*is it the right broker") as caught:
+        open_device(options, MACHINE, tmp_path).start()
+    assert "wrong" not in str(caught.value)
+    broker.stop()
