@@ -53,7 +53,7 @@ def status(config: NodeConfig) -> dict[str, Any]:
         **_checkpoint(checkpoint, _channels(config)),
         "written_ns": _written_ns(file),
         "spool_max_bytes": most,
-        "spool_headroom": round(max(0.0, 1.0 - found["spool_bytes"] / most), 4),
+        "spool_headroom": round(max(0.0, 1.0 - found["spool_bytes"] / most), 6),
         **found,
     }
 

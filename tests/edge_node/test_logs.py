@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 
@@ -14,17 +13,10 @@ LOG = logging.getLogger("vibro.test")
 
 
 @pytest.fixture
-def written(monkeypatch):
-    """Sets the log up in a style; returns what has been written."""
+def begun():
+    """Sets the log up in a style."""
     made: list[logging.Handler] = []
-    out = io.StringIO()
-    monkeypatch.setattr("sys.stderr", out)
-
-    def begin(style: str, level: str = "info") -> io.StringIO:
-        made.append(logs.set_up(style, level))
-        return out
-
-    yield begin
+    yield lambda style, level="info": made.append(logs.set_up(style, level))
     for handler in made:
         logs.take_down(handler)
 
@@ -35,32 +27,32 @@ def record(created: float, text: str = "limit %d exceeded", *args: object) -> lo
     return made
 
 
-def test_people_read_time_level_and_source(written):
-    out = written("human")
+def test_people_read_time_level_and_source(begun, capsys):
+    begun("human")
     LOG.warning("reflex: %s\nand a second line", "de-h")
-    (line,) = out.getvalue().splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("WARNING test: reflex: de-h and a second line")
     assert line[4] == "-"
     assert line[19] == "Z"
 
 
-def test_json_is_one_object_a_line_also_with_a_traceback(written):
-    out = written("json")
+def test_json_is_one_object_a_line_also_with_a_traceback(begun, capsys):
+    begun("json")
     LOG.info('said "ö"')
     try:
         raise ValueError("broken")
     except ValueError:
         LOG.exception("a fault of ours")
-    first, second = map(json.loads, out.getvalue().splitlines())
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert (first["level"], first["logger"], first["message"]) == ("info", "vibro.test", 'said "ö"')
     assert "traceback" not in first
     assert "ValueError: broken" in second["traceback"]
 
 
-def test_what_is_below_the_level_is_not_written(written):
-    out = written("human", "warning")
+def test_what_is_below_the_level_is_not_written(begun, capsys):
+    begun("human", "warning")
     LOG.info("by the way")
-    assert out.getvalue() == ""
+    assert capsys.readouterr().err == ""
 
 
 def test_after_it_is_taken_down_nothing_is_written():
