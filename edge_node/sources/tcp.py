@@ -27,6 +27,8 @@ from vibro.errors import BadInputError, VibroError
 LOG = logging.getLogger("vibro.sources.tcp")
 TABLE = "source.tcp"
 RECEIVE_BYTES = 1 << 16
+BACKLOG = 16
+"""Senders that may wait for the present one to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class TcpDevice:
         host, port = self._options.host, self._options.port
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            listener = socket.create_server((host, port), family=family, backlog=1)
+            listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
         except (OSError, OverflowError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             raise VibroError(f"{TABLE}: cannot listen on {host}:{port} ({why})") from None
@@ -184,7 +186,7 @@ class TcpDevice:
         except OSError as error:
             raise VibroError(f"{TABLE}: cannot accept a sender ({error.strerror})") from None
         peer.setblocking(False)
-        # Others wait in the backlog, of one, until this one goes or is dropped.
+        # Others wait in the backlog until this one goes or is dropped.
         self._selector.unregister(self._listener)
         self._selector.register(peer, selectors.EVENT_READ)
         self._peer, self._name = peer, f"{address[0]}:{address[1]}"
