@@ -9,9 +9,9 @@ from pathlib import Path
 from edge_node.process_values.options import ProcessValuesSection, mistakes_in
 from edge_node.process_values.poller import Poller
 from edge_node.process_values.port import ProcessValues, Reader, Values
-from vibro.errors import BadInputError
+from vibro.errors import BadInputError, VibroError
 
-__all__ = ["ProcessValues", "ProcessValuesSection", "Values", "open_process_values"]
+__all__ = ["ProcessValues", "ProcessValuesSection", "Values", "mistakes", "open_process_values"]
 
 
 def open_process_values(
@@ -35,14 +35,25 @@ def open_process_values(
     """
     if section.kind == "none":
         return None
-    if mistakes := mistakes_in(section):
-        raise BadInputError("; ".join(mistakes))
+    if found := mistakes_in(section):
+        raise BadInputError("; ".join(found))
     return Poller(
         _reader(section, folder),
         section,
         time.monotonic,
         random.Random(node),  # noqa: S311 (jitter, not a secret)
     )
+
+
+def mistakes(section: ProcessValuesSection, folder: Path) -> list[str]:
+    """Return what is wrong with checked options, a sentence each; no server is asked."""
+    found = mistakes_in(section)
+    if section.kind != "none" and not found:
+        try:
+            _reader(section, folder)
+        except VibroError as error:
+            found.append(str(error))
+    return found
 
 
 def _reader(section: ProcessValuesSection, folder: Path) -> Reader:

@@ -23,7 +23,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_node.options import read_section
-from edge_node.process_values import ProcessValuesSection, Values, open_process_values
+from edge_node.process_values import ProcessValuesSection, Values, mistakes, open_process_values
 from edge_node.process_values import poller as poller_module
 from edge_node.process_values.device import WithSpeed
 from edge_node.process_values.modbus import ModbusReader, Register
@@ -297,14 +297,21 @@ def test_what_is_known_and_what_is_not_is_shown_in_json():
 
 
 def test_the_table_is_read_by_the_machinery_of_all_options():
-    mistakes = []
+    told = []
     given_ = {"kind": "opcua", "rpm": "ns=2;s=a", "rpm_scale": -2, "stale_s": "old"}
-    assert read_section("process_values", ProcessValuesSection, given_, mistakes) is None
-    assert mistakes == ["process_values.stale_s = 'old' is not a number (s)"]
+    assert read_section("process_values", ProcessValuesSection, given_, told) is None
+    assert told == ["process_values.stale_s = 'old' is not a number (s)"]
 
 
 def test_without_a_protocol_there_are_none(tmp_path):
     assert open_process_values(ProcessValuesSection(), tmp_path, "n") is None
+    assert mistakes(ProcessValuesSection(), tmp_path) == []
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    section = replace(SECTION, address="", rpm="", stale_s=1.0)
+    assert len(mistakes(section, tmp_path)) == 3
+    assert mistakes(replace(SECTION, address="plc", rpm="input 1 int16"), tmp_path) == []
 
 
 OPCUA = ProcessValuesSection(kind="opcua", address="opc.tcp://127.0.0.1:1", rpm="i=2258")
@@ -332,6 +339,7 @@ def test_options_that_do_not_fit_are_one_line(tmp_path, section, said):
     with pytest.raises(BadInputError, match=said) as caught:
         open_process_values(section, tmp_path, "n")
     assert "\n" not in str(caught.value)
+    assert mistakes(section, tmp_path) == [str(caught.value)]
 
 
 @pytest.mark.parametrize("kind", ["opcua", "modbus"])
