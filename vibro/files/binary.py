@@ -87,7 +87,13 @@ def _pcm24(data: bytes) -> Any:
 
 def _pcm(dtype: str, scale: float) -> Any:
     size = np.dtype(dtype).itemsize
-    return lambda data: np.frombuffer(data[: len(data) // size * size], dtype) / scale
+
+    def read(data: bytes) -> Any:
+        # A float that is no number is refused further on, and not in a warning.
+        with np.errstate(invalid="ignore"):
+            return np.frombuffer(data[: len(data) // size * size], dtype) / scale
+
+    return read
 
 
 _WAV = {

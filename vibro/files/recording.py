@@ -122,7 +122,7 @@ def read_recording(
     if speed < 0.0 or np.isinf(speed):
         raise BadInputError(f"{path}: says a speed of {speed:g} rpm; give the right one with --rpm")
     factor, known = _units(path, units or raw.units)
-    if np.abs(samples).max(initial=0.0) * factor > 1e9:
+    if float(np.abs(samples).max(initial=0.0)) * factor > 1e9:
         raise BadInputError(f"{path}: holds values beyond 1e9 m/s2; these are not accelerations")
     return Recording(
         (samples * factor).astype(np.float32),
