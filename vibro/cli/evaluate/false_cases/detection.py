@@ -32,7 +32,7 @@ FAULTS: tuple[tuple[Fault, str, str], ...] = (
     (Fault.LOOSENESS, "motor", "half orders, 1 = 2.9 mm/s RMS at 1x"),
 )
 """Fault, the class of machine that gets it, and what its size is."""
-SIZES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+SIZES = (0.02, 0.05, 0.1, 0.2, 0.4)
 _SAME = Scenario(1e9, 1e9, 0, ())
 HEARD_S = 60.0
 SNIPPET_S = 4.8
@@ -117,17 +117,17 @@ def _running_stretch(unit: Unit, rng: np.random.Generator) -> float:
     """Find a time after which the machine runs at one speed long enough to be heard."""
     life = unit.life
     need = round((WITHIN_S + BLOCK_S) / life.step_s) + 2
+    # An hour after a start the machine is warm enough to be as it was learned.
+    warm = round((3600.0 + BLOCK_S) / life.step_s)
     same = np.flatnonzero(np.diff(life.speed) != 0) + 1
     edges = np.concatenate([[0], same, [len(life.speed)]])
     spans = [
         (a, b)
         for a, b in pairwise(edges.tolist())
-        if life.speed[a] != STOPPED and b - a > need + round(3600.0 / life.step_s)
+        if life.speed[a] != STOPPED and b - a > need + warm
     ]
     a, b = spans[int(rng.integers(len(spans)))]
-    # An hour after a start the machine is warm enough to be as it was learned.
-    begin = rng.uniform(a + 3600.0 / life.step_s + BLOCK_S / life.step_s, b - need)
-    return float(begin * life.step_s)
+    return float(rng.uniform(a + warm, b - need) * life.step_s)
 
 
 def _first_event(unit: Unit, bundle: Bundle, begin_s: float, faulty: Scenario) -> Event | None:

@@ -20,6 +20,8 @@ Singles = NDArray[np.float32]
 SPEEDS = (0.85, 0.93, 1.0)
 """Speeds of pumps and fans, relative to the nominal one; other machines have one."""
 VARIABLE = frozenset({"pump", "fan"})
+MACHINES = ("hamburg/motor-1", "porto/pump-1", "austin/fan-1", "hamburg/gearbox-1")
+"""One of every class."""
 FOREVER = Scenario(1e9, 1e9, 0)
 T0_NS = 1_767_571_200_000_000_000
 """A Monday's midnight, UTC."""
@@ -86,9 +88,9 @@ def models(
     designs: int = DESIGNS,
     run_s: float = RUN_S,
 ) -> list[Model]:
-    """Fit machines to their waveforms; by default those of the demo's plant."""
+    """Fit machines to their waveforms; by default `MACHINES` of the demo's plant."""
     found = []
-    for machine in plant() if machines is None else machines:
+    for machine in [plant().machine(m) for m in MACHINES] if machines is None else machines:
         tell(f"fitting {machine.path} to its waveforms")
         rated = machine.rpm_nominal or 1500.0
         shares = SPEEDS if machine.machine_class in VARIABLE else (1.0,)

@@ -4,7 +4,7 @@ The real chain judges a fast window every 80 ms. Here the judge sees one window 
 300 s: four a block, which is the least that a block is judged on and what a block is in training. A
 mean of four scatters more than one of 750 or 15 000, so that false blocks are rather too many. What
 needs neighbours in time (3 of 4 long windows, 10 of 16 fast ones) is run at the full rate wherever
-two of four successive thinned windows of a channel stand out, and in blocks drawn at random, which
+several successive thinned windows of a channel stand out, and in blocks drawn at random, which
 tell what is missed elsewhere.
 """
 
@@ -34,6 +34,9 @@ SPAN_S = {"fast": 0.16, "long": 3.2}
 HOP_S = {"fast": 0.08, "long": 1.6}
 OUTSTANDING = 0.01
 """P-value of a thinned window that stands out."""
+CROWD = {"fast": 3, "long": 2}
+"""So many of four successive thinned windows stand out where a block is run at the full rate: ten
+of sixteen fast windows agree only where most stand out, three of four long ones sooner."""
 
 
 @dataclass(slots=True)
@@ -67,9 +70,13 @@ def judge_of(unit: Unit, bundle: Bundle) -> Judge:
     return judge
 
 
-def training_vectors(unit: Unit, days: float, rng: np.random.Generator) -> Vectors:
-    """Sampled vectors of the first days, one of each path every 300 s, as a node ships them."""
-    seconds = _thinned(unit, 0.0, days, rng)
+def sampled_vectors(
+    unit: Unit, first_day: float, last_day: float, rng: np.random.Generator
+) -> Vectors:
+    """Sampled vectors of some days, one of each path every 300 s, as a node ships them."""
+    seconds = _thinned(unit, first_day, last_day, rng)
+    if not len(seconds):
+        return {}
     rows = {path: unit.windows(path, seconds, rng) for path in PATHS}
     return {
         (channel, RUNNING): (rows["fast"][:, c], rows["long"][:, c])
@@ -147,9 +154,9 @@ def _stand(judge: Judge, unit: Unit, before_s: float) -> None:
 def _outstanding(
     signs: Signs, path: str, seconds: Floats, rows: NDArray[np.float32]
 ) -> Iterator[float]:
-    """Beginnings of the blocks in which two of four successive thinned windows stand out."""
+    """Beginnings of the blocks in which `CROWD` of four successive thinned windows stand out."""
     stands = signs.of(path, rows, OUTSTANDING)
-    crowded = (within(stands, BLOCK) >= 2).any(axis=1) & stands.any(axis=1)
+    crowded = (within(stands, BLOCK) >= CROWD[path]).any(axis=1) & stands.any(axis=1)
     yield from (float(b) * BLOCK_S for b in np.unique(seconds[crowded] // BLOCK_S))
 
 
