@@ -193,6 +193,34 @@ def test_a_recording_that_knows_no_rate_has_the_machines_or_the_named_one(tmp_pa
         assert source.info.rate_hz == rate
 
 
+@pytest.mark.parametrize(
+    ("known", "options", "m_s2"),
+    [
+        (True, {}, (1.0, 1.0)),
+        (True, {"unit": "mV", "sensitivity_mv_g": (100.0,)}, (1.0, 1.0)),
+        (True, {"sign": (1.0, -1.0)}, (1.0, -1.0)),
+        (False, {}, (9.80665, 9.80665)),
+        (False, {"unit": "m/s2", "sign": (-1.0,)}, (-1.0, -1.0)),
+        (False, {"unit": "V", "sensitivity_mv_g": (100.0, 50.0)}, (98.0665, 196.133)),
+    ],
+)
+def test_units_sensitivities_and_signs_of_recordings(tmp_path, known, options, m_s2):
+    if known:
+        recorded(tmp_path)
+    else:
+        np.savetxt(tmp_path / "a.csv", X.T, delimiter=",")
+    source = ReplaySource(
+        MACHINE,
+        [tmp_path / ("a.npy" if known else "a.csv")],
+        ReplayOptions(**options),
+        t0_ns=T0,
+        block_s=0.5,
+        pace=AsFastAsPossible(),
+    )
+    got = everything(source) * source.info.scale[:, None]
+    assert got == pytest.approx(X * np.array(m_s2)[:, None], rel=1e-4)
+
+
 @pytest.mark.parametrize("pace", ["real", "fast", "clock"])
 @pytest.mark.parametrize("kind", ["simulator", "replay"])
 def test_what_a_configuration_names_is_opened(tmp_path, kind, pace):
