@@ -54,12 +54,15 @@ class WithSpeed:
         self._device.stop()
         self._values.stop()
 
-    def facts(self) -> dict[str, float | str | None]:
-        """Return the values, their age and what went wrong last, for whoever shows them."""
-        values = {k: None if v != v else v for k, v in asdict(self._values.latest()).items()}
-        age_s = values["age_s"]
-        return {
-            **values,
-            "age_s": None if age_s == math.inf else age_s,
-            "last_error": self._values.last_error,
+    def facts(self) -> dict[str, float | str]:
+        """Return what is known (five digits), its age, and what went wrong last, if it did.
+
+        Heartbeats carry it, so it is short: what is not known is not in it.
+        """
+        latest = asdict(self._values.latest())
+        found: dict[str, float | str] = {
+            name: float(f"{value:.5g}") for name, value in latest.items() if math.isfinite(value)
         }
+        if self._values.last_error:
+            found["last_error"] = self._values.last_error
+        return found

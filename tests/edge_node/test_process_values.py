@@ -280,17 +280,13 @@ def test_frames_without_a_speed_get_the_control_systems_and_others_keep_theirs()
     assert (device.calls, values.calls) == (["start", "stop"], ["start", "stop"])
 
 
-def test_what_is_known_and_what_is_not_is_shown_in_json():
-    told = WithSpeed(Said(), Said(rpm=1480.0, age_s=0.5)).facts()
-    assert json.loads(json.dumps(told, allow_nan=False)) == {
-        "rpm": 1480.0,
-        "load": None,
-        "running": None,
-        "temperature": None,
-        "age_s": 0.5,
-        "last_error": "",
-    }
-    assert WithSpeed(Said(), Said()).facts()["age_s"] is None
+def test_what_is_known_is_shown_and_what_is_not_is_left_out():
+    values = Said(rpm=1480.123456, age_s=0.5)
+    told = WithSpeed(Said(), values).facts()
+    assert json.loads(json.dumps(told, allow_nan=False)) == {"rpm": 1480.1, "age_s": 0.5}
+    assert WithSpeed(Said(), Said()).facts() == {}
+    values.last_error = "no route"
+    assert WithSpeed(Said(), values).facts()["last_error"] == "no route"
 
 
 # -- options -----------------------------------------------------------------------------------
