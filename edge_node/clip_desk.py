@@ -50,11 +50,7 @@ class ClipDesk:
         longest_s = max(reporting.clip_s + reporting.clip_lead_s, reporting.spectrum_s)
         self.memory_samples = timeline.samples(longest_s)
         self._cutter = ClipCutter(self.memory_samples, info.rate_hz)
-        self._packer = ClipPacker(0)
-
-    def number_from(self, produced: int) -> None:
-        """Number the clips to come after those that the spool has numbered."""
-        self._packer = ClipPacker(produced)
+        self._packer = ClipPacker()
 
     # -- orders --------------------------------------------------------------------------------
 

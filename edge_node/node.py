@@ -121,7 +121,6 @@ class Node:
             if (wanted := self._desk.first_wanted) is not None:
                 start = min(start, wanted)
             start = max(0, start // block * block)
-        self._desk.number_from(self.spool.produced().get(("clips", LIVE), 0))
         self._pipeline.begin(start)
         self._gatherer = HopGatherer(self._pipeline.spans.fast_hop)
         self.source.seek(start)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge_node.blocks import Waiting, feature_blocks
 from edge_node.clip_desk import ClipDesk
-from edge_node.packing import Packed, spectra
+from edge_node.packing import Packed, spectra, values
 from edge_node.privacy import Plain, Privacy
 from edge_node.reporting import Row
 from edge_node.spool import SpoolWriter
@@ -109,7 +109,7 @@ class Outbox:
         with self.waiting.taken(now_ns, everything=everything or awaited) as rows:
             blocks = feature_blocks(rows, self._origin, self._channels, bundle)
             found = [*self._records, *spectra(clips), *blocks]
-            leaves = bool(found or any(p.sequence is not None for p in clips))
+            leaves = bool(found or values(clips))
             yield Batch(found, clips, checkpoint(clips, leaves), now_ns)
         self._desk.kept(clips)
         self._records = []
@@ -117,6 +117,5 @@ class Outbox:
 
     def write(self, batch: Batch) -> None:
         """Write a batch into the spool; nothing else of the node may do so meanwhile."""
-        clips = [p.value.result() for p in batch.clips if p.sequence is not None]
-        self._writer.write(batch.records, clips, batch.checkpoint, batch.t_ns)
+        self._writer.write(batch.records, values(batch.clips), batch.checkpoint, batch.t_ns)
         self.spool_bytes = self._writer.size_bytes()

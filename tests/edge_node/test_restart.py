@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.spool.sqlite import Transaction
+from edge_node.spool import sqlite
+from edge_node.spool.ladder import Ladder
 from tests.edge_node.plants import (
     RATE,
     T0,
@@ -98,20 +99,22 @@ class PowerCut(BaseException):
 
 
 @pytest.mark.parametrize("call", [0, 3, 17, 30, 50])
-@pytest.mark.parametrize("what", ["append", "checkpoint", "next_sequence"])
+@pytest.mark.parametrize("what", ["append", "drop_older"])
 def test_a_kill_in_the_middle_of_a_commit(tmp_path, monkeypatch, uninterrupted, what, call):
-    left = SimpleNamespace(calls=call if what != "checkpoint" else call // 6)
-    whole = getattr(Transaction, what)
+    """Before a record is appended, or after all of them and the checkpoint."""
+    left = SimpleNamespace(calls=call if what == "append" else call // 6)
+    where = sqlite if what == "append" else Ladder
+    whole = getattr(where, what)
 
-    def torn(self, *args):
+    def torn(*args):
         left.calls -= 1
         if left.calls < 0:
             raise PowerCut
-        return whole(self, *args)
+        return whole(*args)
 
     node = start(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(Transaction, what, torn)
+        patch.setattr(where, what, torn)
         with pytest.raises(PowerCut):
             run(node)
     kill(node)
