@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from cloud_jobs.store import Store
 from cloud_jobs.store.tables import ModelRow
 from vibro.assets import Machine
 from vibro.bundle import Bundle
+from vibro.iso10816 import IsoLimits, NotApplicable
 
 MARGIN_NS = 10 * 10**9
 """Windows this near to an event are not learned either."""
@@ -43,7 +44,8 @@ def train_all(
     """Train one bundle a site and class on the sampled vectors of its machines.
 
     Vectors that an event covers, and their neighbourhood, are left out: what was called abnormal
-    is not learned as normal.
+    is not learned as normal. Neither is what no event covers and yet is no machine in order, see
+    `cloud_jobs.retrain.trust`; the bundle says in ``meta`` what was refused and what is unproven.
     """
     version = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ns // 10**9))
     jobs = []
@@ -54,33 +56,44 @@ def train_all(
             now_ns,
             exclude=event_spans(store, machines, now_ns),
         )
-        jobs.append((site, machine_class, vectors, seed, version, now_ns))
+        iso = {m.path: m.iso_limits for m in machines}
+        jobs.append((site, machine_class, vectors, seed, version, now_ns, iso))
     run = map if executor is None else executor.map
     return list(run(_train, *zip(*jobs, strict=True))) if jobs else []
 
 
 def _train(
-    site: str, machine_class: str, vectors: object, seed: int, version: str, now_ns: int
+    site: str,
+    machine_class: str,
+    vectors: object,
+    seed: int,
+    version: str,
+    now_ns: int,
+    iso: Mapping[str, IsoLimits | NotApplicable],
 ) -> Trained:
     # Where the training happens, which may be another process: who only plans needs none of it.
     from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
     from cloud_jobs.retrain import NotEnoughDataError  # noqa: PLC0415
     from cloud_jobs.retrain.job import retrain  # noqa: PLC0415
+    from cloud_jobs.retrain.trust import weigh  # noqa: PLC0415
 
+    limits = {machine: x for machine, x in iso.items() if isinstance(x, IsoLimits)}
+    trust = weigh(vectors, limits)  # type: ignore[arg-type]  # passed on through an executor
     try:
         # The matrices are small: more threads than one only wait for each other.
         with threadpool_limits(1):
             bundle, verdict = retrain(
                 site,
                 machine_class,
-                vectors,  # type: ignore[arg-type]  # passed on through an executor
+                trust.vectors,
                 seed=seed,
                 version=version,
                 created_ns=now_ns,
+                meta=trust.meta,
             )
     except NotEnoughDataError as error:
-        return Trained(site, machine_class, None, (str(error),))
+        return Trained(site, machine_class, None, (str(error), *trust.told))
     return Trained(site, machine_class, bundle if verdict.passed else None, verdict.reasons)
 
 
