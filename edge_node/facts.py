@@ -74,14 +74,15 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
 
 def _spool(db: sqlite3.Connection) -> dict[str, Any]:
     held = db.execute("SELECT bytes FROM held").fetchone()
-    kinds = db.execute("SELECT kind, COUNT(*) FROM record GROUP BY kind ORDER BY kind")
-    oldest = db.execute("SELECT MIN(t0_ns) FROM record").fetchone()
+    kinds = db.execute(
+        "SELECT kind, COUNT(*), MIN(t0_ns) FROM record GROUP BY kind ORDER BY kind"
+    ).fetchall()
     lanes = db.execute("SELECT kind, lane, sequence FROM lane ORDER BY kind, lane")
     lost = db.execute("SELECT kind, records, bytes FROM given_up ORDER BY kind")
     return {
         "spool_bytes": int(held[0]),
-        "waiting": dict(kinds.fetchall()),
-        "oldest_ns": oldest[0],
+        "waiting": {kind: n for kind, n, _ in kinds},
+        "oldest_ns": min((oldest for _, _, oldest in kinds), default=None),
         "produced": {f"{kind}/{lane}": sequence + 1 for kind, lane, sequence in lanes},
         "given_up": {kind: {"records": n, "bytes": size} for kind, n, size in lost},
     }

@@ -161,7 +161,7 @@ def _remarks(n: dict[str, Any]) -> list[str]:
 def _dated(n: dict[str, Any]) -> str:
     """From when the facts are."""
     if n["answers"]:
-        return "as the process says now"
+        return "samples as last committed, all else as the process says now"
     at = datetime.fromtimestamp(n["written_ns"] * 1e-9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     old = f"as its files said {_span(n['age_s'])} ago, {at}"
     stale = n["running"] is not None and n["age_s"] > STALE_S

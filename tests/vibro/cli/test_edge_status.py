@@ -65,7 +65,7 @@ def test_one_node_shows_its_channels_and_several_do_not():
     one = table([NODE])
     assert "de-v     alert     0.440       0.710  4.20 mm/s" in one
     assert "CHANNEL" not in table([NODE, NODE | {"node": "n2"}])
-    assert "n1: samples 30 seen = 28 processed + 2 lost; as the process says now" in one
+    assert "n1: samples 30 seen = 28 processed + 2 lost; samples as last committed" in one
 
 
 def test_what_a_row_has_no_room_for_is_said_below():
