@@ -14,7 +14,6 @@ than a run comes with the condition.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +35,16 @@ LOGS = {
     "fast": np.array([n in LOG_NAMES for n in FAST_NAMES]),
     "long": np.array([n in LOG_NAMES for n in LONG_NAMES]),
 }
-RUN_S = 80.0
-"""Usual length of a run of residuals: the machine's own swings of load and speed fit into it."""
+RUNS, RUN_S = 32, 80.0
+"""Usual number and length of runs of residuals: the machine's own swings fit into one."""
 REACH = np.array([0.35, 0.25, 0.15, 0.2, 0.03, 0.01])
 """Farthest logarithm of each factor that a response is fitted for."""
 
 
 _TOGETHER = (("load", "friction"), ("load", "floor"), ("friction", "floor"))
 TERMS = 1 + 2 * len(FACTORS) + len(_TOGETHER)
+DESIGNS, DESIGN_S = 28, 16.0
+"""Conditions, more than `TERMS`, that are heard at the same moment, and for how long."""
 
 
 def heard(
@@ -149,28 +150,25 @@ def fit(
     machine: Machine,
     scenario: Scenario,
     rng: np.random.Generator,
-    designs: int = 72,
+    runs: int = RUNS,
     run_s: float = RUN_S,
 ) -> FeatureLevelMachine:
     """Fit a machine to waveforms of its simulator in random conditions.
 
+    What conditions do is told by `DESIGNS` waveforms of the same moment: their noise is the same,
+    so that they differ by the condition alone. The rest comes from runs at moments and in
+    conditions of their own.
+
     Parameters
     ----------
-    designs : int
-        Conditions, each with one run; more than there are terms (16).
+    runs : int
+        Runs of residuals.
     run_s : float
         Length of a run, at least 5 s, so that there are long windows.
-
-    Raises
-    ------
-    ValueError
-        If there are too few designs.
     """
-    if designs <= TERMS:
-        raise ValueError(f"{designs} designs are too few: at least {TERMS + 1}")
-    logs = rng.uniform(-1.0, 1.0, (designs, len(FACTORS))) * REACH
-    found = [_run(machine, scenario, u, int(rng.integers(100_000)), run_s) for u in logs]
-    fitted = {p: _regress(logs, [run[i] for run in found]) for i, p in enumerate(PATHS)}
+    found = _somewhere(machine, scenario, rng, runs, run_s)
+    same = _same_moment(machine, scenario, rng)
+    fitted = {p: _regress(same[0], same[1][p], found[0], found[1][p]) for p in PATHS}
     return FeatureLevelMachine(
         machine,
         float(machine.rpm_nominal or np.nan),
@@ -179,25 +177,51 @@ def fit(
     )
 
 
-def _run(
-    machine: Machine, scenario: Scenario, logs: Floats, at_s: int, run_s: float
-) -> tuple[Singles, Singles]:
+Levels = tuple[Floats, dict[str, Singles]]
+"""Conditions, shape (n, factors), and levels in each, shape (n, windows, channels, features)."""
+
+
+def _somewhere(
+    machine: Machine, scenario: Scenario, rng: np.random.Generator, runs: int, run_s: float
+) -> Levels:
+    logs = _designs(rng, runs)
+    return logs, _levels(machine, scenario, logs, rng.integers(100_000, size=runs), run_s)
+
+
+def _same_moment(machine: Machine, scenario: Scenario, rng: np.random.Generator) -> Levels:
+    logs = _designs(rng, DESIGNS)
+    return logs, _levels(machine, scenario, logs, np.full(DESIGNS, rng.integers(100_000)), DESIGN_S)
+
+
+def _designs(rng: np.random.Generator, count: int) -> Floats:
+    return np.asarray(rng.uniform(-1.0, 1.0, (count, len(FACTORS))) * REACH)
+
+
+def _levels(
+    machine: Machine, scenario: Scenario, logs: Floats, at_s: NDArray[np.int64], seconds: float
+) -> dict[str, Singles]:
     rate_hz = machine.points[0].rate_hz
-    batch = heard(machine, scenario, Condition.of(logs), round(at_s * rate_hz), run_s)
-    return levels_of("fast", batch.fast), levels_of("long", batch.long)
+    found = [
+        heard(machine, scenario, Condition.of(u), round(int(t) * rate_hz), seconds)
+        for u, t in zip(logs, at_s, strict=True)
+    ]
+    least = {p: min(len(getattr(b, p)) for b in found) for p in PATHS}
+    return {p: np.stack([levels_of(p, getattr(b, p)[: least[p]]) for b in found]) for p in PATHS}
 
 
-def _regress(logs: Floats, runs: Sequence[Singles]) -> tuple[Singles, Singles]:
-    """Least squares on the runs' means; residuals keep what is not defined as NaN."""
-    least = min(map(len, runs))
-    levels = np.stack([r[:least] for r in runs])
-    undefined: NDArray[np.bool_] = np.asarray(np.isnan(levels).all(axis=1))
-    means = np.where(undefined, 0.0, np.nanmean(np.where(undefined[:, None], 0.0, levels), axis=1))
-    x = terms(logs)
-    response, *_ = np.linalg.lstsq(x, means.reshape(len(runs), -1), rcond=None)
-    response = response.reshape(-1, *levels.shape[2:])
-    expected = np.einsum("rt,tcf->rcf", x, response)
-    residuals = levels - expected[:, None]
-    # The mean of a run is a little off its response by chance and by the machine's own swings:
-    # that is part of the residuals, as the spread of the windows is.
-    return response.astype(np.float32), residuals.astype(np.float32)
+def _regress(
+    same_logs: Floats, same: Singles, logs: Floats, levels: Singles
+) -> tuple[Singles, Singles]:
+    """Least squares for what conditions do; the mean of what is left over all runs is the base.
+
+    Residuals keep what is not defined as NaN. The mean of a run is a little off by the machine's
+    own swings: that is part of the residuals, as the spread of the windows is.
+    """
+    means = np.nan_to_num(same).mean(axis=1)
+    response, *_ = np.linalg.lstsq(terms(same_logs), means.reshape(len(means), -1), rcond=None)
+    response = response.reshape(-1, *means.shape[1:])
+    left = levels - np.einsum("rt,tcf->rcf", terms(logs), response)[:, None]
+    known = ~np.isnan(left)
+    base = np.where(known, left, 0.0).sum(axis=(0, 1)) / np.maximum(known.sum(axis=(0, 1)), 1)
+    response[0] += base
+    return response.astype(np.float32), (left - base).astype(np.float32)

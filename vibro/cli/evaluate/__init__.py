@@ -33,9 +33,34 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Our detector with a part left out or replaced, instead of its peers.",
 )
+@click.option(
+    "--false-cases",
+    is_flag=True,
+    help="Simulated machines instead: false cases in health, faults found by their size.",
+)
+@click.option(
+    "--months",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    help="Healthy machine-months, with --false-cases.",
+)
+@click.option(
+    "--figure",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the faults found over their size as an SVG, with --false-cases.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    data: Path | None, set_name: str | None, html: Path | None, ablation: bool, as_json: bool
+    data: Path | None,
+    set_name: str | None,
+    html: Path | None,
+    ablation: bool,
+    false_cases: bool,
+    months: int,
+    figure: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure detection and diagnosis on recordings.
 
@@ -60,7 +85,17 @@ def command(
              its range is that of other limits and alarm rules
 
     Intervals hold with 95 % and count recordings, not windows or blocks.
+
+    With --false-cases no recordings are read: healthy machines live through simulated months of
+    changing load, speed and weather, and what the edge and the rules of cases make of it is
+    counted; then faults of every size are looked for. A thousand months take about half an hour.
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
+    for path in (html, figure):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise BadInputError(f"{path}: its folder is not there")
+    if false_cases:
+        _simulated(months, figure, as_json)
+        return
     from vibro.evaluation import group_entries  # noqa: PLC0415
     from vibro.files import read_manifest  # noqa: PLC0415
 
@@ -69,8 +104,6 @@ def command(
     names = list(dict.fromkeys(e.set for e in entries))
     if set_name is not None and set_name not in names:
         raise BadInputError(f"{folder}: has no set '{set_name}'; it has {', '.join(names)}")
-    if html is not None and not html.absolute().parent.is_dir():
-        raise BadInputError(f"{html}: its folder is not there")
     groups = group_entries(e for e in entries if set_name in (None, e.set))
     found = list(_each(groups, ablation))
     if html is not None:
@@ -83,6 +116,20 @@ def command(
         from vibro.cli.evaluate.tables import show  # noqa: PLC0415
 
         show([f.facts for f in found])
+
+
+def _simulated(months: int, figure: Path | None, as_json: bool) -> None:
+    from vibro.cli.evaluate.false_cases.run import Extent, evaluate  # noqa: PLC0415
+    from vibro.cli.evaluate.false_cases.telling import show, write_figure  # noqa: PLC0415
+
+    with _progress() as tell:
+        result = evaluate(Extent(months=months), 0, tell)
+    if figure is not None:
+        write_figure(figure, result)
+    if as_json:
+        echo_json(result)
+    else:
+        show(result)
 
 
 def _each(groups: list[Group], ablation: bool) -> Iterable[GroupFigures]:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from vibro.assets import Machine
 from vibro.records import StreamInfo
 from vibro.simulate import Scenario, plant
-from vibro.simulate.feature_level import RUN_S, FeatureLevelMachine, fit
+from vibro.simulate.feature_level import RUN_S, RUNS, FeatureLevelMachine, fit
 from vibro.simulate.plant_life import DAY_S, STOPPED, Life, LifeRules, live
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-SPEEDS = (0.85, 0.93, 1.0)
+SPEEDS = (0.87, 1.0)
 """Speeds of pumps and fans, relative to the nominal one; other machines have one."""
 VARIABLE = frozenset({"pump", "fan"})
 MACHINES = ("hamburg/motor-1", "porto/pump-1", "austin/fan-1", "hamburg/gearbox-1")
@@ -25,7 +25,6 @@ MACHINES = ("hamburg/motor-1", "porto/pump-1", "austin/fan-1", "hamburg/gearbox-
 FOREVER = Scenario(1e9, 1e9, 0)
 T0_NS = 1_767_571_200_000_000_000
 """A Monday's midnight, UTC."""
-DESIGNS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def models(
     tell: Callable[[str], None],
     machines: Sequence[Machine] | None = None,
     *,
-    designs: int = DESIGNS,
+    runs: int = RUNS,
     run_s: float = RUN_S,
 ) -> list[Model]:
     """Fit machines to their waveforms; by default `MACHINES` of the demo's plant."""
@@ -96,9 +95,7 @@ def models(
         shares = SPEEDS if machine.machine_class in VARIABLE else (1.0,)
         # The register of a machine with several speeds says so.
         own = replace(machine, rpm_min=round(shares[0] * rated * 0.98))
-        at = [
-            fit(replace(own, rpm_nominal=rated * s), FOREVER, rng, designs, run_s) for s in shares
-        ]
+        at = [fit(replace(own, rpm_nominal=rated * s), FOREVER, rng, runs, run_s) for s in shares]
         found.append(Model(own, tuple(at)))
     return found
 

@@ -103,10 +103,12 @@ def month(unit: Unit, bundle: Bundle, learn_days: float, rng: np.random.Generato
         return seen
     rows = {path: unit.windows(path, seconds, rng) for path in PATHS}
     signs = Signs(unit, bundle)
-    if signs.possible(seconds, rows):
+    judged = {path: signs.judged(path, rows[path]) for path in PATHS}
+    if signs.possible(seconds, rows, judged):
         seen.events += _thinned_events(unit, bundle, seconds, rows)
     for path in PATHS:
-        for begin_s in _outstanding(signs, path, seconds, rows[path]):
+        stands = signs.of(path, rows[path], judged[path][0], OUTSTANDING)
+        for begin_s in _outstanding(path, seconds, stands):
             seen.closely.append((begin_s, begin_s + BLOCK_S, path))
             seen.events += closely(unit, bundle, path, begin_s, BLOCK_S, rng)
     return seen
@@ -151,11 +153,8 @@ def _stand(judge: Judge, unit: Unit, before_s: float) -> None:
         _ask(judge, unit, "fast", before_s - back_s, values, speed)
 
 
-def _outstanding(
-    signs: Signs, path: str, seconds: Floats, rows: NDArray[np.float32]
-) -> Iterator[float]:
+def _outstanding(path: str, seconds: Floats, stands: NDArray[np.bool_]) -> Iterator[float]:
     """Beginnings of the blocks in which `CROWD` of four successive thinned windows stand out."""
-    stands = signs.of(path, rows, OUTSTANDING)
     crowded = (within(stands, BLOCK) >= CROWD[path]).any(axis=1) & stands.any(axis=1)
     yield from (float(b) * BLOCK_S for b in np.unique(seconds[crowded] // BLOCK_S))
 
@@ -176,7 +175,8 @@ def closely(
         return []
     speed = unit.speed_at(t)
     rows = unit.windows(path, t, rng, successive=True)
-    if not Signs(unit, bundle).runs(path, rows).any():
+    signs = Signs(unit, bundle)
+    if not signs.runs(path, rows, signs.judged(path, rows)[0]).any():
         return []
     judge = judge_of(unit, bundle)
     # The judge takes its state from fast windows.

@@ -16,13 +16,13 @@ from vibro.assets import Machine
 from vibro.bundle import Bundle
 from vibro.cli.evaluate.false_cases import history, naming
 from vibro.cli.evaluate.false_cases.detection import FAULTS, SIZES, Trial, healthy_trials, trials
-from vibro.cli.evaluate.false_cases.fleet import DESIGNS, Unit, models, running_steps, sites
+from vibro.cli.evaluate.false_cases.fleet import Unit, models, running_steps, sites
 from vibro.cli.evaluate.false_cases.intervals import median_delay, rate_interval
 from vibro.cli.evaluate.false_cases.validation import validate
 from vibro.evaluation.intervals import share_interval
 from vibro.faults import Severity
 from vibro.records import Event
-from vibro.simulate.feature_level import RUN_S
+from vibro.simulate.feature_level import RUN_S, RUNS
 from vibro.simulate.plant_life import DAY_S, LifeRules
 
 Tell = Callable[[str], None]
@@ -42,8 +42,8 @@ class Extent:
         Days whose sampled vectors the baseline is trained on.
     units_a_site : int
         Machines of a class that share one bundle.
-    designs, run_s : int, float
-        Conditions, and seconds of waveform in each, that a machine is fitted to.
+    runs, run_s : int, float
+        Runs of waveform, and seconds of each, that a machine is fitted to.
     long_audits, fast_audits : float
         Blocks a machine, on average, that are drawn at random and run at the full rate.
     stretches, blocks : int
@@ -60,15 +60,15 @@ class Extent:
     months: int = 1000
     learn_days: float = 7.0
     units_a_site: int = 28
-    designs: int = DESIGNS
+    runs: int = RUNS
     run_s: float = RUN_S
     long_audits: float = 2.0
     fast_audits: float = 0.1
     stretches: int = 60
     blocks: int = 120
-    healthy_clips: int = 100
+    healthy_clips: int = 60
     clips_a_unit: int = 2
-    trials: int = 8
+    trials: int = 6
     sizes: tuple[float, ...] = SIZES
 
 
@@ -105,7 +105,7 @@ def evaluate(
     """
     rng = np.random.default_rng(seed)
     rules = LifeRules()
-    fitted = models(rng, tell, machines, designs=extent.designs, run_s=extent.run_s)
+    fitted = models(rng, tell, machines, runs=extent.runs, run_s=extent.run_s)
     tally = _Tally()
     kept: list[tuple[Unit, Bundle]] = []
     days = extent.learn_days + 30.0

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Judgement = tuple[Floats, Floats]
+"""P-values and levels of windows, shape (n, channels) each."""
 RUNNING = "running"
+_AT_ONCE = 256
+"""Windows of a channel that the scorer is shown as if they were channels of one machine."""
 _F = {name: i for i, name in enumerate(FAST_NAMES)}
 _L = {name: i for i, name in enumerate(LONG_NAMES)}
 _LEAST_DEVIATION = 2.5
@@ -43,48 +47,56 @@ class Signs:
     def __init__(self, unit: Unit, bundle: Bundle) -> None:
         self._machine, self._bundle = unit.machine, bundle
         self._names = [str(c) for c in unit.machine.channels]
+        self._scorers = [Scorer(bundle, [name] * _AT_ONCE) for name in self._names]
         self._rules = DecisionRules()
 
-    def judged(self, path: str, rows: Rows) -> tuple[Floats, Floats]:
+    def judged(self, path: str, rows: Rows) -> Judgement:
         """P-values and levels of windows, shape (n, channels, features) -> (n, channels) each."""
-        n = len(rows)
-        found = [
-            Scorer(self._bundle, [name] * n).judge(path, rows[:, c], RUNNING)
-            for c, name in enumerate(self._names)
-        ]
-        return (
-            np.stack([j.p_value for j in found], axis=1),
-            np.stack([j.level for j in found], axis=1),
-        )
+        p, levels = np.empty(rows.shape[:2]), np.empty(rows.shape[:2])
+        for c, scorer in enumerate(self._scorers):
+            for at in range(0, len(rows), _AT_ONCE):
+                part = rows[at : at + _AT_ONCE, c]
+                padded = np.concatenate([part, np.repeat(part[:1], _AT_ONCE - len(part), axis=0)])
+                found = scorer.judge(path, padded, RUNNING)
+                p[at : at + _AT_ONCE, c] = found.p_value[: len(part)]
+                levels[at : at + _AT_ONCE, c] = found.level[: len(part)]
+        return p, levels
 
-    def of(self, path: str, rows: Rows, below: float | None = None) -> Bools:
-        """Windows with any sign, shape (n, channels); ``below`` is a p-value instead of watch's."""
-        p, _ = self.judged(path, rows)
+    def of(self, path: str, rows: Rows, p: Floats, below: float | None = None) -> Bools:
+        """Windows with any sign, shape (n, channels).
+
+        Parameters
+        ----------
+        p : ndarray
+            Their p-values.
+        below : float, optional
+            P-value that is a sign; default that of watch.
+        """
         facts = self._sensor(rows) if path == "fast" else self._zones(rows)
         return (p < (self._rules.p_watch if below is None else below)) | facts
 
-    def runs(self, path: str, rows: Rows) -> Bools:
+    def runs(self, path: str, rows: Rows, p: Floats) -> Bools:
         """Windows at which so many of the last ones have a sign that a trigger may hold."""
         needed, among = {
             "fast": (self._rules.fast_n, self._rules.fast_m),
             "long": (self._rules.long_n, self._rules.long_m),
         }[path]
-        return within(self.of(path, rows), among) >= needed
+        return within(self.of(path, rows, p), among) >= needed
 
-    def possible(self, seconds: Floats, rows: dict[str, Rows]) -> bool:
+    def possible(
+        self, seconds: Floats, rows: dict[str, Rows], judged: dict[str, Judgement]
+    ) -> bool:
         """Whether thinned windows of a month can lead to any event."""
-        for path, values in rows.items():
-            if self.runs(path, values).any():
-                return True
+        if any(self.runs(path, values, judged[path][0]).any() for path, values in rows.items()):
+            return True
         # Blocks of both paths in the order of time; which of two that end together is told first
         # is left open by looking at one more.
-        parts = [self._blocks(path, seconds, v) for path, v in rows.items()]
+        parts = [self._blocks(path, seconds, judged[path][1]) for path in rows]
         blocks = np.stack(parts, axis=1).reshape(-1, len(self._names))
         return bool((within(blocks, self._rules.block_m + 1) >= self._rules.block_n).any())
 
-    def _blocks(self, path: str, seconds: Floats, rows: Rows) -> Bools:
+    def _blocks(self, path: str, seconds: Floats, levels: Floats) -> Bools:
         """Blocks with a sign, shape (blocks, channels); one of less than four windows has none."""
-        _, levels = self.judged(path, rows)
         _, number = np.unique(seconds // (BLOCK * 300.0), return_inverse=True)
         full = np.bincount(number) >= BLOCK
         # One that is not full is none: those beside it are neighbours.
