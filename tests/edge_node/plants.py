@@ -5,6 +5,8 @@ At 1280 Hz a fast window is 0.2 s, a long one 3.2 s, and everything else is as i
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,12 +28,13 @@ from edge_node.states import StatesSection
 from tests.edge_node.spools import NO_BOUND
 from tests.vibro.bundle.bundles import forest
 from vibro.assets import Machine, Point
-from vibro.bundle import Bundle, Geometry, PathModel, Scaling
+from vibro.bundle import Bundle, Geometry, PathModel, Scaling, encode
 from vibro.features.setup import ChannelSetup
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.forest import fit_tail, score
-from vibro.records import FeatureBlock, Record, SampleBlock, StreamInfo
+from vibro.log import EmbeddedLog, Message
+from vibro.records import FeatureBlock, Record, SampleBlock, StreamInfo, topic
 from vibro.wire import decode
 
 RATE = 1280
@@ -178,11 +181,13 @@ def column(spool: Spool, content: str, path: str, name: str, channel: int = 0) -
     return np.concatenate(parts)
 
 
-def bundle_of(counts, version: str = "v1", **facts) -> Bundle:
+def bundle_of(
+    counts, version: str = "v1", rate_hz: float = RATE, rpm: float = 1480.0, **facts
+) -> Bundle:
     """A bundle of healthy counts: medians, spreads and calibration; no tree was ever trained."""
     batch = MachineFeatures(
-        float(RATE), [ChannelSetup(lines=p.lines) for p in MACHINE.points]
-    ).push(counts.astype(np.float32) * np.float32(SCALE), 1480.0)
+        float(rate_hz), [ChannelSetup(lines=p.lines) for p in MACHINE.points]
+    ).push(counts.astype(np.float32) * np.float32(SCALE), rpm)
     models = {}
     codes = {}
     for i, (path, rows, names) in enumerate(
@@ -227,6 +232,23 @@ def bundle_of(counts, version: str = "v1", **facts) -> Bundle:
 def trained(version: str = "v1", seed: int = 5) -> Bundle:
     """A bundle of the healthy machine."""
     return bundle_of(healthy(40.0, seed), version)
+
+
+def announce(home: Path, bundle: Bundle) -> None:
+    """Publish a bundle as the cloud would."""
+    content = encode(bundle)
+    (home / "bundles").mkdir(exist_ok=True)
+    (home / "bundles" / f"{bundle.version}.vbundle").write_bytes(content)
+    notice = {
+        "version": bundle.version,
+        "file": f"{bundle.version}.vbundle",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+    log = EmbeddedLog(home / "log")
+    sequence = len(log.read(topic("harbour", "models"), 0, 100))
+    value = json.dumps(notice).encode()
+    log.send(topic("harbour", "models"), [Message(bundle.machine_class, value, "t", sequence)])
 
 
 def without_luck(record: Record) -> Record:
