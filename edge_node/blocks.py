@@ -176,7 +176,9 @@ def _block(
     else:
         matrix = np.stack([np.asarray(r.values, np.float32) for r in rows])
         columns |= {name: matrix[:, i].copy() for i, name in enumerate(_NAMES[path])}
-    return FeatureBlock(origin, content, path, SCHEMA_HASH, bundle, channels, states, columns)
+    # Columns of status are told by themselves; those of features by the hash of their table.
+    schema = SCHEMA_HASH if path else ""
+    return FeatureBlock(origin, content, path, schema, bundle, channels, states, columns)
 
 
 def _facts(row: Row) -> dict[str, float]:

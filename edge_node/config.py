@@ -74,7 +74,9 @@ class ReportingSection:
     status_s: float = option(60.0, "s", "Interval of score, state and severity.", low=1)
     summary_s: float = option(300.0, "s", "Interval of mean and maximum of each feature.", low=1)
     sample_s: float = option(300.0, "s", "Interval of one full-precision vector a path.", low=1)
-    heartbeat_s: float = option(60.0, "s", "Interval of the node's heartbeat.", low=1)
+    heartbeat_s: float = option(
+        600.0, "s", "Longest silence: a heartbeat comes when nothing else did.", low=1
+    )
     clip_s: float = option(10.0, "s", "Length of a clip.", low=0.1)
     clip_lead_s: float = option(2.0, "s", "Part of an event's clip before it was decided.", low=0)
     clip_spacing_s: float = option(

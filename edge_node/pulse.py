@@ -12,7 +12,7 @@ from typing import Any
 
 FULL_NS = 3_600 * 10**9
 """All facts are told so often."""
-SLOW = frozenset({"latency_us_log20", "spool_bytes"})
+SLOW = frozenset({"latency_us_log20", "spool_bytes", "acquisition"})
 """Facts that change with every block: they are told with all others."""
 
 

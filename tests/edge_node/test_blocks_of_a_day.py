@@ -32,13 +32,21 @@ def test_a_channels_day_of_features_is_small(days):
         assert sum(day[k] for k in BULK) < 30_000
         assert day["status"] < 12_500
         assert day["daily_waveform"] < 2 * 8192
+        assert day["daily_spectrum"] < 3 * 3200 / 8
+    # What a machine says once weighs less the more channels it has: 43.8 kB with 8.
+    totals = {n: sum(day.values()) - day["records"] for n, day in days.items()}
+    assert totals[2] < 64_000
+    assert totals[4] < 52_000
     assert sum(days[4].values()) < sum(days[2].values())
 
 
 def test_every_message_of_the_day_is_counted_with_its_key_and_frame(days):
-    beats = 86_400 / ReportingSection().heartbeat_s
-    # 20 minutes of status a record, 6 hours of six other contents, one waveform.
-    assert days[2]["records"] == beats + 72 + 4 * 6 + 1
+    # A status every 20 minutes is a sign of life, so that a heartbeat is due between two of them;
+    # once an hour one tells all facts.
+    assert ReportingSection().heartbeat_s == 600.0
+    beats = 72 + 24
+    # 20 minutes of status a record, 6 hours of six other contents, a spectrum and a waveform.
+    assert days[2]["records"] == beats + 72 + 4 * 6 + 2
     key = len("hamburg/motor-1")
     assert days[2]["keys_and_framing"] == days[2]["records"] * (key + 70) / 2
 

@@ -8,6 +8,7 @@ import pytest
 from edge_node.config import load
 from edge_node.sources.port import AsFastAsPossible
 from vibro.assets import Machine, Point
+from vibro.cli.bench import edge_day
 from vibro.cli.bench.edge import ALL, QUANTILES, _delays, _quantiles
 from vibro.cli.bench.edge_plant import CHANNELS, MACHINES, Again, Knocked, Plant, _config, _machine
 
@@ -73,3 +74,16 @@ def test_delays_are_told_by_quantile_with_their_spread_over_the_runs():
     cases = _delays("x", runs)
     assert [c["case"] for c in cases] == [f"x, {q}" for q in QUANTILES]
     assert cases[0]["vibro"]["median"] == pytest.approx((50.0 + 100.5) / 2, rel=1e-3)
+
+
+@pytest.mark.slow_nojit
+def test_a_day_is_weighed_by_kind_and_its_parts_are_the_whole(monkeypatch):
+    monkeypatch.setattr(edge_day, "CHANNELS", (1,))
+    monkeypatch.setattr(edge_day, "JUDGED", 1)
+    cases, (day,) = edge_day.run()
+    weighed = {c["case"]: c["vibro"]["median"] for c in cases}
+    whole = "a channel and day in steady health, 1 channels"
+    parts = {c.removeprefix(f"{whole}: "): n for c, n in weighed.items() if f"{whole}:" in c}
+    assert {"daily spectrum", "daily waveform", "heartbeat", "keys and framing"} < set(parts)
+    assert sum(parts.values()) == pytest.approx(weighed[whole], rel=1e-3)
+    assert (day["name"], day["op"], day["target"]) == ("edge_bytes_per_channel_day", "<=", 47_000.0)

@@ -19,7 +19,7 @@ from edge_node.host import Host
 from edge_node.hosted import HostedNode
 from edge_node.kernels import use_library
 from edge_node.reflex import Trip
-from vibro.cli.bench import edge_start
+from vibro.cli.bench import edge_day, edge_start
 from vibro.cli.bench.edge_plant import CHANNELS, MACHINES, Knocked, Plant, forget, host_of, lay_out
 from vibro.cli.bench.measure import spread, target
 
@@ -43,6 +43,7 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
         live = [_live(plant) for _ in range(LIVE_RUNS)]
         reflex = [_reflex(plant) for _ in range(LIVE_RUNS)]
         started = edge_start.run(plant, Path(folder), rounds)
+    day = edge_day.run()
     cases = [
         _alone(f"a channel second, {ALL} channels in blocks of 20 ms", "us", short * 1e6),
         _alone(f"a channel second, {ALL} channels in blocks of 1 s", "us", long * 1e6),
@@ -56,7 +57,7 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
         target("edge_reflex_p99_ms", min(float(q[2]) for q in reflex), "<=", 30.0),
         target("edge_cpu_share_32ch", float(np.median([s for _, s in live])), "<=", 0.05),
     ]
-    return [*cases, *started[0]], [*targets, *started[1]], []
+    return [*cases, *started[0], *day[0]], [*targets, *started[1], *day[1]], []
 
 
 def _alone(name: str, unit: str, values: Floats) -> dict[str, Any]:

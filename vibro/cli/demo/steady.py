@@ -5,7 +5,8 @@ go through the node's own reporters, blocks and encoder. They are drawn because 
 hundreds of windows are hours of signal, and may be because nothing drifts in a simulated machine.
 What the node would need a model for is drawn as well: scores scatter a little, and calibrated
 p-values are uniform in health, so that the least of an interval's windows is the least of as many
-uniform numbers.
+uniform numbers. Spectrum and waveform are made from what was heard by the node's own functions, and
+heartbeats fall due by its own rules.
 """
 
 from __future__ import annotations
@@ -18,19 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.blocks import BULK_ROWS, STATUS_ROWS, feature_blocks
-from edge_node.config import ReportingSection
+from edge_node.clips import Cut, Request
+from edge_node.config import PrivacySection, ReportingSection
+from edge_node.daily import WAVEFORM, spectrum_of
+from edge_node.privacy import Privacy
+from edge_node.pulse import Pulse
 from edge_node.reporting import PathReporter, Row
 from vibro.assets import Machine
+from vibro.errors import BadInputError
 from vibro.features.setup import ChannelSetup
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import LONG_NAMES
-from vibro.records import LIVE, Clip, Health, Origin, Record, RecordId
+from vibro.records import LIVE, Clip, Health, Origin, Record, RecordId, Spectrum, StreamInfo
 from vibro.simulate import Scenario, SimulatedMachine
 from vibro.wire import encode
 
 DAY_S = 86_400.0
-WAVEFORM = 8192
-"""Samples of the daily waveform; the 3200 lines of its spectrum follow from it."""
+COMMIT_S = 10.0
+"""A node looks so often what is due."""
 WINDOWS = {"fast": 600, "long": 187}
 """Windows of an interval: those of the long path, and a sixth of the fast path's to save time."""
 HOP = {"fast": 2048, "long": 40_960}
@@ -55,9 +61,9 @@ def steady_day(machine: Machine, heard_s: float, seed: int = 0) -> dict[str, flo
     Returns
     -------
     dict of str to float
-        ``status``, ``mean``, ``max``, ``sample``, ``heartbeat`` and ``daily_waveform``, which are
-        the values of their messages, and ``keys_and_framing``: the messages' keys and Kafka's
-        headers. ``records`` is how many a day and machine.
+        ``status``, ``mean``, ``max``, ``sample``, ``heartbeat``, ``daily_spectrum`` and
+        ``daily_waveform``, which are the values of their messages, and ``keys_and_framing``: the
+        messages' keys and Kafka's headers. ``records`` is how many a day and machine.
     """
     defaults = ReportingSection()
     heard = _Heard(machine, heard_s, seed)
@@ -67,8 +73,9 @@ def steady_day(machine: Machine, heard_s: float, seed: int = 0) -> dict[str, flo
     for kind, found, times in (
         *_bulk(heard, defaults),
         ("status", _status(heard, seed), DAY_S / defaults.status_s / STATUS_ROWS),
-        ("heartbeat", [_heartbeat(heard)], DAY_S / defaults.heartbeat_s),
-        ("daily_waveform", [_waveform(heard)], 1.0),
+        ("heartbeat", _heartbeats(heard, defaults), 1.0),
+        ("daily_spectrum", [_spectrum(heard)], DAY_S / defaults.daily_s),
+        ("daily_waveform", [_waveform(heard)], DAY_S / defaults.daily_s),
     ):
         size = sum(len(encode(record)) for record in found) * times
         sizes[kind] = sizes.get(kind, 0.0) + size
@@ -156,35 +163,58 @@ def _status(heard: _Heard, seed: int) -> Sequence[Record]:
     return feature_blocks(rows, heard.origin, heard.channels, "20260101-000000")
 
 
-def _heartbeat(heard: _Heard) -> Health:
+def _heartbeats(heard: _Heard, defaults: ReportingSection) -> list[Health]:
+    """Heartbeats of a day: what else is shipped counts as a sign of life."""
+    pulse, found = Pulse(round(defaults.heartbeat_s * 1e9)), []
     # Latencies of three days, as a node counts them: two decades of bins.
-    detail: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "latency_us_log20": {str(k): 10 ** (6 - abs(k - 50) // 2) for k in range(44, 60)},
-        "end_ns": T0_NS,
+        "every_s": defaults.heartbeat_s,
         "spool_bytes": 12_345,
         "finished": False,
     }
-    identity = RecordId("health", heard.origin.node, T0_NS, 6_635_520_000)
-    seen = 6_635_520_000 * len(heard.channels)
+    # The day before has ended with one.
+    pulse.detail(facts, T0_NS, full=True)
+    for step in range(1, round(DAY_S / COMMIT_S) + 1):
+        second = step * COMMIT_S
+        now_ns = T0_NS + round(second * 1e9)
+        if second % (defaults.status_s * STATUS_ROWS) == 0.0:
+            pulse.said(now_ns)
+        if pulse.due(now_ns):
+            found.append(_heartbeat(heard, pulse.detail(facts, now_ns), now_ns, second))
+    return found
+
+
+def _heartbeat(heard: _Heard, detail: dict[str, Any], t_ns: int, second: float) -> Health:
+    first = 6_635_520_000 + round(second * heard.rate_hz)
+    seen = first * len(heard.channels)
+    identity = RecordId("health", heard.origin.node, T0_NS, first)
     counts = (seen, seen, 0, 2 * seen)
-    return Health(identity, heard.origin, "heartbeat", T0_NS, *counts, "20260101-000000", detail)
+    return Health(identity, heard.origin, "heartbeat", t_ns, *counts, "20260101-000000", detail)
+
+
+def _cut(heard: _Heard) -> tuple[Cut, StreamInfo]:
+    points, n = heard.machine.points, heard.counts.shape[1]
+    request = Request("daily", "", 6_635_520_000, n, state="running", spectrum="daily")
+    scale = np.array([p.range_m_s2 / 32768.0 for p in points], np.float32)
+    info = StreamInfo(heard.machine.channels, heard.rate_hz, scale, T0_NS, 2)
+    return Cut(replace(request, waveform=WAVEFORM), T0_NS, heard.speeds[-1], heard.counts), info
+
+
+def _spectrum(heard: _Heard) -> Spectrum:
+    cut, info = _cut(heard)
+    spectrum = spectrum_of(cut, info, heard.origin)
+    if spectrum is None:
+        raise BadInputError("heard_s is shorter than a window of the spectrum")
+    return spectrum
 
 
 def _waveform(heard: _Heard) -> Clip:
-    points = heard.machine.points
-    return Clip(
-        id=RecordId("clip", heard.machine.path, T0_NS, 6_635_520_000),
-        origin=heard.origin,
-        reason="daily",
-        event="",
-        t0_ns=T0_NS,
-        rate_hz=heard.rate_hz,
-        rpm=heard.speeds[-1],
-        state="running",
-        channels=heard.channels,
-        scale=np.array([p.range_m_s2 / 32768.0 for p in points], np.float32),
-        samples=heard.counts[:, :WAVEFORM],
-    )
+    cut, info = _cut(heard)
+    clip = Privacy(PrivacySection(), "", "").clip_of(cut, info, heard.origin)
+    if clip is None:
+        raise BadInputError("the default privacy lets no daily waveform leave")
+    return clip
 
 
 def with_channels(machine: Machine, channels: int) -> Machine:
