@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 
 import pytest
 
+from edge_node.host import CUT_SHORT
 from edge_node.lock import FolderLock
 from tests.vibro.cli.commands import vibro
 from tests.vibro.cli.homes import laid_out
@@ -140,3 +142,36 @@ def test_a_port_that_is_taken_does_not_keep_a_node_from_listening(tmp_path):
     assert done.status == 0
     assert f"service.http_port = {port} on 127.0.0.1 cannot be had" in done.err
     assert "ended in order" in done.err
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("what", ["spool.db", "log"])
+def test_a_disk_or_link_that_hangs_does_not_keep_the_process(tmp_path, what):
+    """SQLite waits 30 s for a file that somebody else holds: nearer to a hanging disk is hard."""
+    node = service(tmp_path, more="commit_s = 0.5\n")
+    process = Process(node, tmp_path)
+    held: list[sqlite3.Connection] = []
+    try:
+        process.told(b"READY=1")
+        folder, pattern = (
+            (node.parent, "spool.db") if what == "spool.db" else (tmp_path, "log/*.db")
+        )
+        for _ in range(400):
+            process.told(b"WATCHDOG=1")
+            if files := list(folder.glob(pattern)):
+                break
+        for file in files:
+            held.append(sqlite3.connect(file, isolation_level=None))
+            held[-1].execute("BEGIN EXCLUSIVE")
+        assert held
+        for _ in range(40):
+            process.told(b"WATCHDOG=1")
+        began = time.monotonic()
+        process.child.send_signal(signal.SIGTERM)
+        status = process.child.wait(DEADLINE_S)
+        assert time.monotonic() - began < 5.0
+        assert status == (CUT_SHORT if what == "spool.db" else status)
+    finally:
+        for db in held:
+            db.close()
+        process.end()
