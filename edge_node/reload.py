@@ -35,7 +35,8 @@ def merged(old: NodeConfig, new: NodeConfig) -> tuple[NodeConfig, list[str], lis
     sections: dict[str, Any] = {}
     for field in fields(NodeConfig):
         was, now = getattr(old, field.name), getattr(new, field.name)
-        if not is_dataclass(now) or was == now:
+        # Options of another kind of source: source.kind has changed as well, and is named.
+        if not is_dataclass(now) or was == now or type(was) is not type(now):
             continue
         changed = [f.name for f in fields(now) if getattr(was, f.name) != getattr(now, f.name)]
         live = _live(field.name, changed)

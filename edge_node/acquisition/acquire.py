@@ -64,7 +64,9 @@ class Acquisition:
         self._epoch: Epoch | None = None
         self._lead: Lead | None = None
         self._number = self._offset_ns = 0
+        # A copy of the device's scale, and the array that was last found to be like it.
         self._scale: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._looked_at: object = None
         self.over = False
         self.epoch_count = self.failures = 0
         self.last_failure = ""
@@ -147,15 +149,19 @@ class Acquisition:
         return self._epoch is None
 
     def _differs(self, info: StreamInfo) -> bool:
-        return self._device.rate_hz != info.rate_hz or not np.array_equal(
-            self._device.scale, self._scale
-        )
+        scale = self._device.scale
+        if scale is not self._looked_at:
+            if not np.array_equal(scale, self._scale):
+                return True
+            self._looked_at = scale
+        return self._device.rate_hz != info.rate_hz
 
     def _begin(self, like: NDArray[Any], utc_ns: int) -> bool:
         if len(self.epochs) >= MOST_EPOCHS:
             return False
         rate_hz = self._device.rate_hz
-        self._scale = np.array(self._device.scale, np.float32)
+        self._looked_at = self._device.scale
+        self._scale = np.array(self._looked_at, np.float32)
         # Numbers rise even when the time of day goes back: they are names, not times.
         self._number = max(utc_ns, self._number + 1)
         info = StreamInfo(

@@ -22,6 +22,8 @@ from vibro.records import SampleBlock, StreamInfo
 
 MOST_HOLES = 256
 """Gaps that may wait in the ring; samples between more of them are lost with them."""
+MOST_SPEEDS = 4096
+"""Changes of the speed that may wait in the ring; more are passed over."""
 OVERRUN = "overrun: processing is too slow"
 DEVICE = "lost by the device"
 SILENT = "never came, and the device did not say so"
@@ -54,6 +56,14 @@ class _Hole:
     position: int
     samples: int
     reason: str
+
+
+@dataclass(slots=True)
+class _Speed:
+    """Speed of the samples before a position in the ring, after those of the one before."""
+
+    end: int
+    rpm: float
 
 
 class Epoch:
@@ -90,7 +100,7 @@ class Epoch:
         # Written to, so that the memory is there and not only promised.
         self._counts = np.empty((like.shape[0], self._capacity), like.dtype)
         self._counts.fill(0)
-        self._rpm = np.full(self._capacity, np.nan, np.float32)
+        self._speeds: deque[_Speed] = deque()
         self._holes: deque[_Hole] = deque()
         self.clock = StreamClock(info.rate_hz, tolerance_s)
         # The writer's: samples put into the ring, and lost; the reader's: taken, and told of.
@@ -162,8 +172,13 @@ class Epoch:
         first = min(n, self._capacity - at)
         self._counts[:, at : at + first] = counts[:, :first]
         self._counts[:, : n - first] = counts[:, first:]
-        self._rpm[at : at + first] = rpm
-        self._rpm[: n - first] = rpm
+        last = self._speeds[-1] if self._speeds else None
+        # NaN is not equal to itself, and yet the same.
+        same = last is not None and (rpm == last.rpm or (rpm != rpm and last.rpm != last.rpm))
+        if last is not None and (same or len(self._speeds) >= MOST_SPEEDS):
+            last.end = self._written + n
+        else:
+            self._speeds.append(_Speed(self._written + n, rpm))
         self._written += n
 
     def _lose(self, samples: int, reason: str) -> None:
@@ -214,16 +229,32 @@ class Epoch:
     def _cut(self, n: int) -> SampleBlock:
         at, first = self._taken % self._capacity, self.next_sample
         if at + n <= self._capacity:
-            counts, rpm = self._counts[:, at : at + n].copy(), self._rpm[at : at + n]
+            counts = self._counts[:, at : at + n].copy()
         else:
             over = at + n - self._capacity
             counts = np.concatenate([self._counts[:, at:], self._counts[:, :over]], axis=1)
-            rpm = np.concatenate([self._rpm[at:], self._rpm[:over]])
-        known = rpm[~np.isnan(rpm)]
-        speed = float(known.mean()) if len(known) else math.nan
+        speed = self._speed(self._taken, self._taken + n)
         # Last: from here on the writer may overwrite them.
         self._taken += n
         return SampleBlock(first, self.clock.time_of(first), counts, speed)
+
+    def _speed(self, at: int, end: int) -> float:
+        """Mean of the speeds that are known between two positions; NaN when none is."""
+        # The writer may change the last one, and only that.
+        while len(self._speeds) > 1 and self._speeds[0].end <= at:
+            self._speeds.popleft()
+        if self._speeds[0].end >= end:
+            return self._speeds[0].rpm
+        total, known = 0.0, 0
+        for i in range(len(self._speeds)):
+            speed = self._speeds[i]
+            n = min(speed.end, end) - at
+            if n <= 0:
+                continue
+            if not math.isnan(speed.rpm):
+                total, known = total + n * speed.rpm, known + n
+            at += n
+        return total / known if known else math.nan
 
     def _tell(self, hole: _Hole) -> Gap:
         first = self.next_sample

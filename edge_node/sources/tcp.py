@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.options import option
-from edge_node.sources.calibration import UNITS, as_scale, m_s2_per_unit
+from edge_node.sources.calibration import UNITS, m_s2_per_unit
 from edge_node.sources.device import Frames
 from edge_node.sources.kinds import LiveKind
 from edge_node.sources.tcp_frames import FrameReader
@@ -97,7 +97,7 @@ class TcpDevice:
     @property
     def scale(self) -> NDArray[np.float32]:
         """m/s2 per count; shape (channels,)."""
-        return as_scale(self._stream.scale)
+        return self._stream.scale
 
     @property
     def sample_bytes(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_node.sources.calibration import as_scale
 from edge_node.sources.device import Frames
 from edge_node.sources.tcp_frames import DTYPES, GOODBYE, HELLO, Frame, read_hello
 from vibro.errors import BadInputError
@@ -43,7 +44,7 @@ class TcpStream:
     def __init__(self, channels: int, m_s2: Callable[[str], NDArray[np.float64]]) -> None:
         self._channels, self._m_s2 = channels, m_s2
         self.rate_hz, self.sample_bytes = math.nan, 0
-        self.scale: NDArray[np.float64] = np.ones(channels)
+        self.scale: NDArray[np.float32] = np.ones(channels, np.float32)
         self.goodbye, self.said = False, ""
         self._hello: Frame | None = None
         self._stream: int | None = None
@@ -99,10 +100,14 @@ class TcpStream:
         dtype = DTYPES[frame.dtype]
         scale = self._m_s2(unit) * units
         full = 1.0 if dtype.kind == "f" else 2.0 ** (8 * dtype.itemsize - 1)
-        if not np.abs(scale).max() * full <= MOST_M_S2 or not as_float32(scale).all():
+        if not np.abs(scale).max() * full <= MOST_M_S2 or not as_scale(scale).all():
             raise BadInputError(f"its full scale is beyond {MOST_M_S2:g} m/s2, or nothing")
         self._hello, self._sequence = frame, frame.sequence
-        self.rate_hz, self.scale, self.sample_bytes = frame.rate_hz, scale, dtype.itemsize
+        self.rate_hz, self.scale, self.sample_bytes = (
+            frame.rate_hz,
+            as_scale(scale),
+            dtype.itemsize,
+        )
         if frame.stream != self._stream:
             self._anew = self._stream is not None
             self._stream, self._next = frame.stream, frame.index
@@ -133,8 +138,3 @@ class TcpStream:
             if not (peaks <= MOST_M_S2 / np.abs(self.scale)).all():
                 return f"frame {frame.sequence} is not finite, or beyond {MOST_M_S2:g} m/s2"
         return ""
-
-
-def as_float32(scale: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the scale as it will be used; what is too small for it becomes 0."""
-    return scale.astype(np.float32)

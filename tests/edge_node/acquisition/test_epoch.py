@@ -168,7 +168,7 @@ def test_two_threads_share_the_ring_without_a_lock():
     def write():
         rng = np.random.default_rng(1)
         for n in rng.integers(0, 60, 3000):
-            writer.push(int(n), lost=int(n) % 11 == 3)
+            writer.push(int(n), lost=int(n) % 11 == 3, rpm=float(n % 3))
         epoch.close(UTC0)
         done.set()
 
@@ -185,3 +185,4 @@ def test_two_threads_share_the_ring_without_a_lock():
     for block in read:
         if isinstance(block, SampleBlock):
             assert (block.counts == numbered(block.first_sample, block.counts.shape[1])).all()
+            assert 0.0 <= block.rpm <= 2.0
