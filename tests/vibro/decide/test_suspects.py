@@ -7,16 +7,18 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibro.decide import ChannelDecider, DecisionRules, FastSuspects, Window
+from vibro.decide import ChannelDecider, DecisionRules, FastSuspects, Window, most_crest
 
 NAN = float("nan")
 FULL = 490.0
 RULES = DecisionRules()
+MOST = most_crest(4096)
 NEAR = {
     "rms_m_s2": (0.0, 1e-3, 5e-4, 1.0, NAN),
     "peak_m_s2": (1.0, 487.55, 487.0, 490.0, NAN),
     "mean_m_s2": (0.0, 0.5, -98.0, 98.0, -97.9, 300.0, NAN),
     "repeat_share": (0.0, 0.25, 0.2499, 0.98, 1.0, NAN),
+    "crest_share": (0.1, 0.49, 0.5, 0.95, NAN),
     "p_value": (1.0, 1e-4, 9e-5, 1e-8, 1e-9, NAN),
 }
 """Values at and beside every threshold."""
@@ -27,18 +29,20 @@ drawn = st.builds(
 
 
 def suspected(suspects: FastSuspects, w: Window) -> bool:
-    facts = [(w.rms_m_s2, w.peak_m_s2, w.mean_m_s2, w.repeat_share)]
+    peak = w.peak_m_s2 if w.crest_share != w.crest_share else w.crest_share * MOST * w.rms_m_s2
+    facts = [(w.rms_m_s2, max(peak, w.peak_m_s2), w.mean_m_s2, w.repeat_share)]
     return suspects.of(facts, [w.p_value])[0]
 
 
 def test_each_sign_alone_is_seen_and_a_healthy_window_is_not():
-    suspects = FastSuspects(RULES, [FULL])
+    suspects = FastSuspects(RULES, [FULL], MOST)
     assert not suspected(suspects, QUIET)
     for name, value in (
         ("rms_m_s2", 9e-4),
         ("peak_m_s2", 489.0),
         ("mean_m_s2", -98.0),
         ("repeat_share", 0.25),
+        ("crest_share", 0.5),
         ("p_value", 9e-5),
     ):
         assert suspected(suspects, replace(QUIET, **{name: value})), name
@@ -48,7 +52,7 @@ def test_each_sign_alone_is_seen_and_a_healthy_window_is_not():
 @settings(max_examples=200)
 def test_a_decider_that_is_asked_only_when_it_must_be_says_the_same(windows):
     every, some = (ChannelDecider(RULES, FULL, None) for _ in range(2))
-    suspects = FastSuspects(RULES, [FULL])
+    suspects = FastSuspects(RULES, [FULL], MOST)
     for i, w in enumerate(windows):
         at = replace(w, first_sample=i, t0_ns=i * 10**8, end_ns=(i + 1) * 10**8)
         change = every.window(at)
