@@ -11,9 +11,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
 
 
 @contextmanager
@@ -28,19 +27,16 @@ def heard(actions: Mapping[int, Callable[[], None]]) -> Iterator[None]:
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    thread = threading.Thread(target=_listen, args=(ours, actions), name="signals", daemon=True)
-    thread.start()
-    woken = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    before: dict[int, Any] = {n: signal.signal(n, _heard_elsewhere) for n in actions}
-    try:
+    with ExitStack() as undo:
+        undo.callback(ours.close)
+        thread = threading.Thread(target=_listen, args=(ours, actions), name="signals", daemon=True)
+        thread.start()
+        undo.callback(thread.join)
+        undo.callback(theirs.close)
+        undo.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(theirs.fileno()))
+        for number in actions:
+            undo.callback(signal.signal, number, signal.signal(number, _heard_elsewhere))
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(woken)
-        theirs.close()
-        thread.join()
-        ours.close()
 
 
 def _heard_elsewhere(number: int, frame: FrameType | None) -> None:

@@ -74,5 +74,12 @@ def test_only_the_main_thread_may_listen():
     thread.start()
     thread.join()
     assert len(told) == 1
-    with pytest.raises(ValueError, match="signal number"), heard({10_000: lambda: None}):
+
+
+def test_a_signal_that_does_not_exist_leaves_all_as_it_was():
+    before = signal.getsignal(signal.SIGHUP)
+    actions = {signal.SIGHUP: lambda: None, 10_000: lambda: None}
+    with pytest.raises(ValueError, match="signal number"), heard(actions):
         pass
+    assert signal.getsignal(signal.SIGHUP) is before
+    assert signal.set_wakeup_fd(-1) == -1
