@@ -12,36 +12,11 @@ from edge_node.spool.losses import MOST_GAPS, ROOM
 from edge_node.spool.reduce import shorten, thin
 from edge_node.spool.schema import ROW_BYTES
 from edge_node.spool.writer import lane_of
+from tests.edge_node.some_records import HOUR, S, beat, block, clip, event
 from tests.edge_node.spools import NO_BOUND
-from vibro.features.table import FAST_NAMES, SCHEMA_HASH
-from vibro.records import Clip, Event, FeatureBlock, Health, Origin, RecordId
+from vibro.features.table import FAST_NAMES
+from vibro.records import Event, FeatureBlock, Health
 from vibro.wire import decode, encode
-
-S = 10**9
-HOUR = 3600 * S
-ORIGIN = Origin("harbour-pump-1", "harbour", "pump-1", "live", 0, 7)
-
-
-def block(content: str, rows: int, channels: int = 2, seed: int = 0, t0_ns: int = 0):
-    """Rows of each channel a minute apart, the state changing now and then."""
-    rng = np.random.default_rng(seed)
-    n = rows * channels
-    at = np.tile(np.arange(rows), channels)
-    columns = {
-        "channel": np.repeat(np.arange(channels), rows).astype(np.int16),
-        "first_sample": (at * 1000).astype(np.int64),
-        "t0_ns": t0_ns + at.astype(np.int64) * 60 * S,
-        "state": (rng.random(n) < 0.2).astype(np.int16),
-    }
-    names = ("judged_share", "severity", "velocity_rms_mm_s") if content == "status" else FAST_NAMES
-    for name in names:
-        columns[name] = rng.normal(size=n).astype(np.float32)
-        columns[name][rng.random(n) < 0.1] = np.nan
-    if content == "status":
-        columns["severity"] = rng.choice([0.0, 0.0, 0.0, 2.0], n).astype(np.float32)
-    path = "" if content == "status" else "fast"
-    names = tuple(f"c{c}" for c in range(channels))
-    return FeatureBlock(ORIGIN, content, path, SCHEMA_HASH, "v1", names, ("a", "b"), columns)
 
 
 def groups(block: FeatureBlock):
@@ -107,23 +82,6 @@ def test_what_cannot_be_thinned_is_left_alone():
     assert thin(b"no record") is None
 
 
-def clip(rate_hz: float, seconds: float, rpm: float = float("nan"), seed: int = 0) -> Clip:
-    counts = np.random.default_rng(seed).integers(-3000, 3000, (2, round(rate_hz * seconds)))
-    return Clip(
-        RecordId("clip", "harbour/pump-1", 7, 1234 + seed),
-        ORIGIN,
-        "event",
-        "event:harbour/pump-1/de-h:7:1500",
-        5 * S,
-        rate_hz,
-        rpm,
-        "running",
-        ("de-h", "de-v"),
-        np.ones(2, np.float32),
-        counts.astype(np.int16),
-    )
-
-
 @pytest.mark.parametrize(
     ("rpm", "lengths"),
     [(float("nan"), [5.0, 2.5]), (1480.0, [5.0, 2.5]), (600.0, [6.0]), (60.0, [])],
@@ -139,19 +97,6 @@ def test_a_clip_keeps_its_start_60_revolutions_and_its_lead(rpm, lengths):
         np.testing.assert_array_equal(found.samples, whole.samples[:, : found.samples.shape[1]])
         assert gone > 0
     assert shorten(value, 2.0) is None
-
-
-def beat(t_ns: int, seen: int = 0) -> Health:
-    key = RecordId("health", ORIGIN.node, 7, seen)
-    return Health(key, ORIGIN, "heartbeat", t_ns, seen, seen, 0, 2 * seen, "v1")
-
-
-def event(t_ns: int, revision: int = 0) -> Event:
-    nan, key = float("nan"), RecordId("event", "harbour/pump-1/de-h", 7, t_ns // S, revision)
-    return Event(
-        key, ORIGIN, "de-h", t_ns, t_ns + S, None, t_ns + S, 2, ("iso_velocity",), "a", nan, nan,
-        4.6, 1480.0, "v1",
-    )  # fmt: skip
 
 
 def gaps(spool: Spool) -> list[Health]:
