@@ -1,4 +1,4 @@
-"""Process values over OPC UA, by asyncua; without message security (endpoint ``None``)."""
+"""Process values over OPC UA, by asyncua."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_node.library import library
 from edge_node.password import read_password
+from edge_node.process_values.opcua_security import security_of
 from edge_node.process_values.options import ProcessValuesSection
 from vibro.errors import BadInputError, VibroError
 
@@ -37,6 +38,7 @@ class OpcUaReader:
         self._password = read_password(
             folder, section.password_file, "process_values.password_file"
         )
+        self._security = security_of(section, folder, what)
         self._client: Any = None
         self._loop: Any = None
 
@@ -55,6 +57,9 @@ class OpcUaReader:
         self._loop = self._sync.ThreadLoop(timeout=ROUND_TRIPS * timeout_s)
         self._loop.start()
         self._client = self._sync.Client(self._section.address, timeout=timeout_s, tloop=self._loop)
+        if self._security is not None:
+            self._client.application_uri = self._security.application_uri
+            self._call(self._client.set_security_string, self._security.text)
         if self._section.user:
             self._client.set_user(self._section.user)
             self._client.set_password(self._password or "")

@@ -55,6 +55,19 @@ class ProcessValuesSection:
     device_id: int = option(1, "", "Modbus: number of the device behind the address.", low=0)
     user: str = option("", "text", "OPC UA: user name; empty = anonymous.")
     password_file: str = option("", "path", "OPC UA: file with the password, in its first line.")
+    security: str = option(
+        "none",
+        "word",
+        "OPC UA: messages plain, signed, or signed and encrypted (Basic256Sha256).",
+        words=("none", "sign", "encrypt"),
+    )
+    certificate_file: str = option(
+        "", "path", "OPC UA: the node's certificate, PEM if its name ends in .pem, else DER."
+    )
+    key_file: str = option("", "path", "OPC UA: its private key, likewise.")
+    server_certificate_file: str = option(
+        "", "path", "OPC UA: the only server to trust; empty = whichever answers."
+    )
 
     def mapped(self) -> dict[str, str]:
         """Return what is to be read: quantity and where it stands."""

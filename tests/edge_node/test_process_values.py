@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from asyncua import Server, ua
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.server import ModbusTcpServer
@@ -511,8 +513,8 @@ def open_files() -> int:
 class Plant:
     """asyncua's own server with a motor."""
 
-    def __init__(self, loop) -> None:
-        self.loop = loop
+    def __init__(self, loop, folder: Path) -> None:
+        self.loop, self.folder = loop, folder
         self.url = f"opc.tcp://127.0.0.1:{free_port()}"
         loop.call(self._build(), BUILD_S)
         self.start()
@@ -521,6 +523,24 @@ class Plant:
         self.server = Server()
         await self.server.init()
         self.server.set_endpoint(self.url)
+        self.server.set_security_policy(
+            [
+                ua.SecurityPolicyType.NoSecurity,
+                ua.SecurityPolicyType.Basic256Sha256_Sign,
+                ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+            ]
+        )
+        for name, use in (
+            ("plc", ExtendedKeyUsageOID.SERVER_AUTH),
+            ("node", ExtendedKeyUsageOID.CLIENT_AUTH),
+            ("stranger", ExtendedKeyUsageOID.SERVER_AUTH),
+        ):
+            await setup_self_signed_certificate(
+                self.folder / f"{name}-key.pem", self.folder / f"{name}.der",
+                f"urn:plant:{name}", "localhost", [use], {"commonName": name},
+            )  # fmt: skip
+        await self.server.load_certificate(str(self.folder / "plc.der"))
+        await self.server.load_private_key(str(self.folder / "plc-key.pem"))
         index = await self.server.register_namespace("urn:plant")
         motor = await self.server.nodes.objects.add_object(index, "Motor")
         told = {"Speed": -1480.5, "Load": 62, "Running": True, "Name": "M1"}
@@ -547,8 +567,8 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def plant(loop):
-    found = Plant(loop)
+def plant(loop, tmp_path_factory):
+    found = Plant(loop, tmp_path_factory.mktemp("plant"))
     yield found
     found.stop()
 
@@ -596,6 +616,46 @@ def test_an_opc_ua_server_that_goes_is_one_line_and_is_read_again_when_it_is_bac
     poller.poll()
     assert (poller.latest().rpm, poller.latest().running) == (1480.5, 1.0)
     poller._close()
+
+
+SECURE = {"certificate_file": "node.der", "key_file": "node-key.pem"}
+
+
+@pytest.mark.parametrize("security", ["sign", "encrypt"])
+@pytest.mark.parametrize("trusted", ["", "plc.der"])
+def test_messages_to_an_opc_ua_server_are_signed_or_encrypted(plant, security, trusted):
+    section = on_opcua(plant.url, security=security, server_certificate_file=trusted, **SECURE)
+    reader = OpcUaReader(section, plant.folder)
+    reader.open()
+    assert reader._client.aio_obj.application_uri == "urn:plant:node"
+    mode = reader._client.aio_obj.security_policy.Mode
+    assert mode.name == {"sign": "Sign", "encrypt": "SignAndEncrypt"}[security]
+    assert reader.read()["rpm"] == -1480.5
+    reader.close()
+
+
+def test_an_opc_ua_server_with_another_certificate_is_not_talked_to(plant):
+    section = on_opcua(
+        plant.url, security="encrypt", server_certificate_file="stranger.der", **SECURE
+    )
+    reader = OpcUaReader(replace(section, timeout_s=0.5), plant.folder)
+    with pytest.raises(VibroError, match=r"^OPC UA opc.tcp"):
+        reader.open()
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"certificate_file": ""}, "process_values.certificate_file = .* is no file"),
+        ({"key_file": "gone.key"}, "process_values.key_file = .*gone.key' is no file"),
+        ({"certificate_file": "node-key.pem"}, "node-key.pem' is no certificate .* with an app"),
+    ],
+)
+def test_certificates_that_do_not_fit_are_one_line(plant, files, said):
+    section = on_opcua(plant.url, security="sign", **SECURE | files)
+    with pytest.raises(BadInputError, match=said):
+        OpcUaReader(section, plant.folder)
 
 
 def test_values_arrive_by_themselves_once_started(plant, tmp_path):
