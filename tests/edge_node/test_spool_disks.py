@@ -9,7 +9,9 @@ import pytest
 
 from edge_node.spool import EnduringSpool, Entry, Spool, enduring
 from edge_node.spool import database as database_of_spools
+from tests.edge_node.plants import ArraySource, eventful, node_of, of, run, trained
 from tests.edge_node.spools import NO_BOUND, database, no_file_grows, put, waiting
+from vibro.records import Clip, Event, FeatureBlock, Health
 
 ROOM = 400_000
 
@@ -216,3 +218,26 @@ def test_a_spool_of_another_version_is_one_clear_line(tmp_path):
     spool.close()
     with pytest.raises(Exception, match=r"spool\.db is of another version: move it away"):
         Spool(tmp_path / "spool.db", NO_BOUND, NO_BOUND)
+
+
+def test_a_node_processes_every_sample_while_its_disk_is_dead(tmp_path, story):
+    """Dead from the second commit on, back before the end: nothing is missing or doubled."""
+    path = tmp_path / "node" / "spool.db"
+    spool = EnduringSpool(path, NO_BOUND, NO_BOUND)
+    node = node_of(tmp_path, ArraySource(*eventful()), trained(), spool=spool)
+    for _ in range(10):
+        node.step()
+    with no_file_grows(0):
+        for _ in range(50):
+            node.step()
+        assert "spool.db" in spool.trouble
+    run(node)
+    assert spool.trouble == ""
+    spool.close()
+    found = Spool(path, NO_BOUND, NO_BOUND)
+    for kind in (Event, Clip):
+        assert [r.id for r in of(kind, found)] == [r.id for r in of(kind, story.spool)]
+    rows = [sum(b.rows for b in of(FeatureBlock, s)) for s in (found, story.spool)]
+    assert rows[0] == rows[1]
+    assert of(Health, found)[-1].seen == of(Health, story.spool)[-1].seen
+    found.close()
