@@ -52,7 +52,7 @@ class TrustRules:
     sample_s: float = 300.0
     kurtosis: float = 8.0
     crest_factor: float = 9.0
-    envelope_depth: float = 2.0
+    envelope_depth: float = 1.6
     sister_factor: float = 6.0
     sisters: int = 3
 
