@@ -18,7 +18,7 @@ from edge_node.models import BundleSlot, Notice
 from edge_node.node import Node
 from edge_node.outbox import Batch
 from edge_node.reflex import Action, Actuator, action_of
-from edge_node.reload import apply, reflex_of
+from edge_node.reload import apply, prepared
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source
@@ -128,7 +128,7 @@ class HostedNode:
             If the limits do not fit the channels, or there is no action; then nothing has changed.
         """
         self.settle()
-        reflex, action = reflex_of(self.node, config), action_of(config.reflex, config.folder)
+        changes, action = prepared(self.node, config), action_of(config.reflex, config.folder)
         if config.ship != self.config.ship:
             self._log = EmbeddedLog(config.path(config.ship.log))
             self._notices_read = self._requests_read = 0
@@ -138,7 +138,7 @@ class HostedNode:
             self._shipped = -1
         if config.reflex != self.config.reflex:
             self.actuator.use(action)
-        apply(self.node, config, reflex)
+        apply(self.node, config, changes)
         self.config = config
 
     # -- facts, for whoever asks on whichever thread ---------------------------------------------

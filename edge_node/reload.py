@@ -8,16 +8,19 @@ and clips) waits for the next start, and is named.
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from edge_node.blocks import STATUS_ROWS
 from edge_node.config import NodeConfig, ReportingSection
+from edge_node.judge import Judge
 from edge_node.node import Node
 from edge_node.privacy import Privacy
 from edge_node.reflex import Reflex
+from vibro.forest import BLOCK
 
 LIVE: dict[str, frozenset[str] | None] = {
+    "limits": None,
     "reflex": None,
     "privacy": None,
     "ship": frozenset({"transport", "log", "bundles", "region", "budget_mb_day"}),
@@ -31,18 +34,22 @@ LIVE: dict[str, frozenset[str] | None] = {
 def merged(old: NodeConfig, new: NodeConfig) -> tuple[NodeConfig, list[str], list[str]]:
     """Return the configuration to go on with, the options taken over, and those that must wait."""
     taken: list[str] = []
-    waits = [] if old.register == new.register else ["register"]
+    waits: list[str] = []
     sections: dict[str, Any] = {}
     for field in fields(NodeConfig):
-        was, now = getattr(old, field.name), getattr(new, field.name)
-        # Options of another kind of source: source.kind has changed as well, and is named.
-        if not is_dataclass(now) or was == now or type(was) is not type(now):
+        name, was, now = field.name, getattr(old, field.name), getattr(new, field.name)
+        if was == now:
+            continue
+        if not is_dataclass(now) or isinstance(now, type) or type(was) is not type(now):
+            (taken if name in LIVE else waits).append(name)
+            sections |= {name: now} if name in LIVE else {}
             continue
         changed = [f.name for f in fields(now) if getattr(was, f.name) != getattr(now, f.name)]
-        live = _live(field.name, changed)
-        sections[field.name] = replace(was, **{name: getattr(now, name) for name in live})
-        taken += [f"{field.name}.{name}" for name in live]
-        waits += [f"{field.name}.{name}" for name in changed if name not in live]
+        live = _live(name, changed)
+        sections[name] = replace(was, **{option: getattr(now, option) for option in live})
+        told = "source" if name == "source_options" else name
+        taken += [f"{told}.{option}" for option in live]
+        waits += [f"{told}.{option}" for option in changed if option not in live]
     return replace(old, **sections), taken, waits
 
 
@@ -51,27 +58,49 @@ def _live(section: str, changed: list[str]) -> list[str]:
     return [name for name in changed if allowed is None or name in allowed]
 
 
-def reflex_of(node: Node, config: NodeConfig) -> Reflex | None:
-    """Return the reflex that a node goes on with: from the next block on, and none if idle.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a node goes on with: None where it stays as it is."""
+
+    reflex: Reflex | None
+    judge: Judge | None
+
+
+def prepared(node: Node, config: NodeConfig) -> Changes:
+    """Make what is to be changed, so that nothing can fail half-way.
 
     Raises
     ------
     BadInputError
-        If the limits do not fit the channels.
+        If limits do not fit the channels.
     """
-    if config.reflex == node.config.reflex:
-        return node._reflex
-    reflex = Reflex(config.reflex, node.source.info, node.source.next_sample)
-    return reflex if reflex.armed else None
+    reflex = judge = None
+    if config.reflex != node.config.reflex:
+        reflex = Reflex(config.reflex, node.source.info, node.source.next_sample)
+    if config.limits != node.config.limits:
+        block_ns = BLOCK * round(config.reporting.sample_s * 1e9)
+        limits = [section.limit for section in config.limits]
+        judge = Judge(node.machine, node.source.info, block_ns, limits=limits)
+    return Changes(reflex, judge)
 
 
-def apply(node: Node, config: NodeConfig, reflex: Reflex | None) -> None:
+def apply(node: Node, config: NodeConfig, changes: Changes) -> None:
     """Let a node go on with another configuration, between two blocks."""
     _intervals(node, config.reporting)
-    node._reflex = reflex
+    if changes.reflex is not None:
+        node._reflex = changes.reflex if changes.reflex.armed else None
+    if changes.judge is not None:
+        _judge_by(node._pipeline.judge, changes.judge)
     privacy = Privacy(config.privacy, config.ship.region, node.machine.region)
     node._desk._privacy = node._outbox._privacy = privacy
     node.config = config
+
+
+def _judge_by(judge: Judge, other: Judge) -> None:
+    """Take over another judge's limits; events that are open stay so until they clear."""
+    for new, held in zip(other._deciders, judge._deciders, strict=True):
+        new.restore(held.snapshot())
+    judge._deciders, judge._screen = other._deciders, other._screen
 
 
 def _intervals(node: Node, reporting: ReportingSection) -> None:

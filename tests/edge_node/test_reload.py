@@ -10,7 +10,7 @@ import pytest
 from edge_node.config import load
 from edge_node.host import Host
 from edge_node.reload import merged
-from tests.edge_node.plants import RATE, T0
+from tests.edge_node.plants import RATE, T0, S
 from tests.edge_node.test_host import SECONDS, in_log, laid_out
 from vibro.log import EmbeddedLog
 from vibro.records import topic
@@ -120,6 +120,21 @@ def test_a_broken_configuration_changes_nothing_and_says_why(tmp_path, caplog, o
 
 
 @pytest.mark.slow_nojit
+def test_limits_set_by_hand_hold_from_then_on(tmp_path):
+    """The rms of the machine is about 0.5 m/s2: a limit of a hundredth makes an event of it."""
+
+    def change(path) -> None:
+        edited(path, more='[[limits]]\nfeature = "rms"\nchannel = "de-v"\nalert = 0.005\n')
+
+    lived(tmp_path / "a")
+    lived(tmp_path / "b", change)
+    assert in_log(tmp_path / "a", "events") == []
+    first = in_log(tmp_path / "b", "events")[0]
+    assert (first.channel, first.severity.word) == ("de-v", "alert")
+    assert first.t_onset_ns >= T0 + 5 * S
+
+
+@pytest.mark.slow_nojit
 def test_records_go_to_another_log_from_then_on(tmp_path):
     """What was acknowledged is in the old one, everything else in the new one, nothing in both."""
 
@@ -156,10 +171,11 @@ def test_merging_takes_what_may_change_and_names_the_rest(tmp_path):
         tmp_path / "nodes" / "n1" / "node.toml",
         ("status_s = 2.0", "status_s = 3.0"), ("clip_s = 1.0", "clip_s = 2.0"),
         ('register = "../../assets.csv"', 'register = "other.csv"'),
+        ('files = ["a.npy"]', 'files = ["a.npy"]\nrate_hz = 640.0'),
     )  # fmt: skip
     config, taken, waits = merged(old, load(path))
     assert taken == ["reporting.status_s"]
-    assert waits == ["register", "reporting.clip_s"]
+    assert waits == ["reporting.clip_s", "register", "source.rate_hz"]
     assert (config.reporting.status_s, config.reporting.clip_s) == (3.0, 1.0)
     assert config.register == old.register
     assert merged(old, old) == (old, [], [])

@@ -15,8 +15,10 @@ from edge_node.config import NodeConfig, ServiceSection, load, parse
 from edge_node.reflex import mistakes as reflex_mistakes
 from edge_node.sources.kinds import RecordedKind, kind_of
 from edge_node.sources.section import source_mistakes
+from edge_node.states import LimitSection
 from vibro.assets import Machine, register_text
 from vibro.assets.register import check_register
+from vibro.decide.limits import limits_by_channel
 from vibro.errors import BadInputError, MissingExtraError, VibroError
 
 
@@ -52,6 +54,8 @@ def check_node(path: Path) -> Checked:
     if (reflex := sections.get("reflex")) is not None:
         channels = None if machine is None else len(machine.points)
         mistakes += reflex_mistakes(reflex, channels, folder)
+    if machine is not None and not any(m.startswith("limits") for m in mistakes):
+        mistakes += _limit_mistakes(sections.get("limits", ()), machine)
     if (service := sections.get("service")) is not None:
         mistakes += _service_mistakes(service)
     mistakes += _folder_mistakes(folder, sections.get("ship"))
@@ -140,6 +144,14 @@ def _machine(register: Path, wanted: str) -> tuple[Machine | None, list[str]]:
     near = difflib.get_close_matches(wanted, found.machines, 3)
     hint = f"; near: {', '.join(near)}" if near else ""
     return None, [f"node.machine: '{wanted}' is not in the asset register {register}{hint}"]
+
+
+def _limit_mistakes(sections: Sequence[LimitSection], machine: Machine) -> Iterator[str]:
+    """Limits of channels that the machine does not have, or that stand twice."""
+    try:
+        limits_by_channel([s.limit for s in sections], [p.channel for p in machine.points])
+    except BadInputError as error:
+        yield str(error)
 
 
 def _service_mistakes(section: ServiceSection) -> Iterator[str]:

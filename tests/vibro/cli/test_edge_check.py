@@ -29,6 +29,14 @@ def test_limits_that_do_not_fit_the_channels_are_told(tmp_path):
     assert mistake.startswith("reflex.peak_m_s2 has 3 limits, the machine 2 channels")
 
 
+def test_a_limit_of_a_channel_that_is_not_there_is_told_once(tmp_path):
+    limit = '[[limits]]\nfeature = "velocity_rms_mm_s"\nchannel = "nde-a"\nalert = 4.5\n'
+    (mistake,) = mistakes(laid_out(tmp_path), more=limit)
+    assert "limit nde-a/velocity_rms_mm_s: channel is not one of *, de-h, de-v" in mistake
+    (mistake,) = mistakes(laid_out(tmp_path / "b"), more=limit.replace("alert = 4.5", ""))
+    assert "neither alert nor danger is given" in mistake
+
+
 @pytest.mark.parametrize(
     ("program", "word"), [("[]", "is empty"), ('["/no/such/program", "-x"]', "cannot be run")]
 )
