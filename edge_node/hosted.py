@@ -252,7 +252,11 @@ class HostedNode:
             self._shipped = commits
 
     def keep(self) -> None:
-        """Commit what is due and ship it: in real time on a thread of its own, else at once."""
+        """Do what no fast decision waits for: long windows; commit what is due and ship it.
+
+        In real time the disk is left to a thread of its own.
+        """
+        self.node.complete()
         if not self.real:
             self._ship()
             return

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_node.reporting import PathReporter, StatusReporter
 from vibro.bundle import Bundle, Geometry, PathModel, Scaling, Scorer, check_golden
+from vibro.features.levels import exceed, levels_of
 from vibro.features.setup import ChannelSetup
 from vibro.features.stream import MachineFeatures
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
@@ -85,8 +87,23 @@ def _example(rate_hz: float) -> Callable[[], None]:
             batch = machine.push(second, 1500.0)
             if len(batch.fast):
                 _scored(batch.fast[0], batch.long[0] if len(batch.long) else None)
+                _reported(batch.fast[0])
+        for kind in (np.int16, np.int32, np.float32):
+            _held_against_limits(np.zeros((2, 8), kind))
 
     return run
+
+
+def _reported(fast: np.ndarray) -> None:
+    PathReporter("fast", "node", 1, 1).window(0, 0, "running", fast)
+    StatusReporter(1, 1).fast(0, 0, "running", judged=True, facts={"score_fast": fast[:, 0]})
+
+
+def _held_against_limits(counts: np.ndarray) -> None:
+    """Samples as a source gives them: in memory of their own, or a part of a longer stretch."""
+    levels = levels_of(np.ones(2), np.full((3, 2), np.inf))
+    for block in (counts, counts[:, :4]):
+        exceed(block, 0, 4, True, 4, 50.0, levels)
 
 
 def _scored(fast: np.ndarray, long: np.ndarray | None) -> float:

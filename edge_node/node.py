@@ -116,7 +116,7 @@ class Node:
             self._memory.restore(held)
             self._last_commit_ns = held["last_commit_ns"]
             block = max(1, self._timeline.samples(self.config.source.block_s))
-            back = max(self._desk.memory_samples, self._pipeline.spans.memory_samples)
+            back = max(self._desk.memory_samples, self._pipeline.memory_samples)
             start = self._accounts.end - back
             if (wanted := self._desk.first_wanted) is not None:
                 start = min(start, wanted)
@@ -222,6 +222,10 @@ class Node:
         if self._accounts.silent(self.now_ns):
             self._outbox.add(self._heartbeat())
 
+    def complete(self) -> None:
+        """Judge the long windows of the last block: whoever drives the node has time for them."""
+        self._pipeline.complete()
+
     def _date(self, sample: int, t_ns: int) -> None:
         """Date the stream; what is due at fixed times of it is due from its first date on."""
         if self._timeline.date(sample, t_ns):
@@ -325,6 +329,7 @@ class Node:
 
     def _gathered(self, *, everything: bool, wait: bool) -> AbstractContextManager[Batch]:
         self._last_commit_ns = self.now_ns
+        self._pipeline.complete()
         return self._outbox.gathered(
             self.now_ns,
             self.bundle_version,

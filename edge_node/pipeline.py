@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -69,10 +71,14 @@ class Pipeline:
         }
         self._status = StatusReporter(len(info.channels), round(reporting.status_s * 1e9))
         self._done = {"fast": -1, "long": -1}
+        self._samples = np.empty((len(info.channels), 0), np.float32)
+        self._long: deque[tuple[int, NDArray[np.float32], float]] = deque()
+        self._reached = 0
         self.begin(0)
 
     def begin(self, start_sample: int) -> None:
         """Expect this sample next; windows that were judged before are passed over."""
+        self._judge_long(math.inf)
         self._features = MachineFeatures(
             self._rate_hz, self.judge.setups, start_sample=start_sample
         )
@@ -81,6 +87,11 @@ class Pipeline:
     def spans(self) -> Spans:
         """Lengths of windows and hops."""
         return self._features.spans
+
+    @property
+    def memory_samples(self) -> int:
+        """How far back before the newest sample a window may reach that is not yet judged."""
+        return self.spans.memory_samples + 2 * self.spans.fast_hop
 
     @property
     def bundle_version(self) -> str:
@@ -94,6 +105,7 @@ class Pipeline:
 
     def use(self, bundle: Bundle | None) -> None:
         """Judge by another bundle from the next window on."""
+        self.complete()
         self.judge.use(bundle)
 
     def push(self, block: SampleBlock) -> int:
@@ -104,27 +116,47 @@ class Pipeline:
         int
             Fast windows that were judged.
         """
-        batch = self._features.push(block.counts.astype(np.float32) * self._scale, block.rpm)
-        jobs: list[tuple[int, str, int]] = []
-        for path, firsts, span in (
-            ("fast", batch.fast_first, self.spans.fast_window),
-            ("long", batch.long_first, self.spans.long_window_samples),
-        ):
-            jobs += [
-                (int(first) + span, path, i)
-                for i, first in enumerate(firsts)
-                if first > self._done[path]
-            ]
-        # In the order of their last samples, whatever the length of the block.
-        for end, path, i in sorted(jobs):
-            values, first, rpm = (
-                (batch.fast[i], int(batch.fast_first[i]), float(batch.fast_rpm[i]))
-                if path == "fast"
-                else (batch.long[i], int(batch.long_first[i]), float(batch.long_rpm[i]))
+        self.complete()
+        batch = self._features.push(self._scaled(block.counts), block.rpm, patient=True)
+        self._long += [
+            (first, values, rpm)
+            for first, values, rpm in zip(
+                batch.long_first.tolist(), batch.long, batch.long_rpm.tolist(), strict=True
             )
-            self._window(path, first, end, values, rpm)
-            self._done[path] = first
-        return sum(path == "fast" for _, path, _ in jobs)
+            if first > self._done["long"]
+        ]
+        fast = zip(batch.fast_first.tolist(), batch.fast, batch.fast_rpm.tolist(), strict=True)
+        new = [window for window in fast if window[0] > self._done["fast"]]
+        for i, (first, values, rpm) in enumerate(new):
+            if i > 0:
+                self.complete()
+            self._reached = first + self.spans.fast_window
+            self._window("fast", first, self._reached, values, rpm)
+            self._done["fast"] = first
+        return len(new)
+
+    def complete(self) -> None:
+        """Judge the long windows that have ended, up to the last fast one.
+
+        Each is judged after the first fast window that ends when it does or later, however long
+        the blocks are. `push` leaves those of its last fast window to the next push, or to whoever
+        has time before: no fast decision waits for a long one.
+        """
+        self._judge_long(self._reached)
+
+    def _judge_long(self, upto: float) -> None:
+        while self._long and self._long[0][0] + self.spans.long_window_samples <= upto:
+            self._features.complete()
+            first, values, rpm = self._long.popleft()
+            self._window("long", first, first + self.spans.long_window_samples, values, rpm)
+            self._done["long"] = first
+
+    def _scaled(self, counts: NDArray[Any]) -> NDArray[np.float32]:
+        """Samples in m/s2, in memory that the next block will take."""
+        if self._samples.shape != counts.shape:
+            self._samples = np.empty(counts.shape, np.float32)
+        np.copyto(self._samples, counts, casting="same_kind")
+        return np.multiply(self._samples, self._scale, out=self._samples)
 
     def _window(
         self, path: str, first: int, end: int, values: NDArray[np.float32], rpm: float
@@ -153,7 +185,8 @@ class Pipeline:
             self._keep(replace(event, origin=self._origin))
 
     def finish(self) -> None:
-        """Close whatever interval is open, because the stream ends."""
+        """Judge what is left and close whatever interval is open, because the stream ends."""
+        self._judge_long(math.inf)
         self._outbox.rows(self._status.close())
         for path in self._paths.values():
             self._outbox.rows(path.close())
@@ -170,6 +203,7 @@ class Pipeline:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a snapshot."""
         self._done = state["done"]
+        self._reached = self._done["fast"] + self.spans.fast_window
         self.follow(state)
         for k, p in self._paths.items():
             p.restore(state["paths"][k])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vibro.dsp.running import add_about, add_known
 from vibro.features.table import FAST, LONG
 from vibro.wire.precision import STEPS, round_mantissa, round_to_spread
 
@@ -70,7 +71,14 @@ class PathReporter:
         self._open: dict[str, dict[str, Any]] = {}
 
     def window(self, first_sample: int, t0_ns: int, state: str, values: Floats) -> list[Row]:
-        """Take one window's vectors, shape (channels, features); return the rows it closed."""
+        """Take one window's vectors, shape (channels, features); return the rows it closed.
+
+        Raises
+        ------
+        ValueError
+            If the intervals of a checkpoint are of vectors of another shape.
+        """
+        values = np.ascontiguousarray(values, np.float32)
         rows: list[Row] = []
         for what, length in self._lengths.items():
             key = [t0_ns // length, state]
@@ -95,15 +103,14 @@ class PathReporter:
     def _add(
         self, what: str, held: dict[str, Any], first_sample: int, t0_ns: int, values: Floats
     ) -> None:
+        if held["sum"].shape != values.shape:
+            raise ValueError(f"vectors of shape {values.shape} are not {held['sum'].shape}")
         held["n"] += 1
         # About the first window, so that little is lost where the spread is small.
-        away = values.astype(np.float64) - held["origin"]
-        held["sum"] += away
-        held["square"] += away * away
-        if what == "summary":
-            np.maximum(held["max"], values, out=held["max"])
-        elif _uniform(self._seed, first_sample) * held["n"] < 1.0:
-            # Reservoir of one: the k-th window replaces the held one with probability 1/k.
+        largest = what == "summary"
+        add_about(values, held["origin"], held["sum"], held["square"], held["max"], largest)
+        # Reservoir of one: the k-th window replaces the held one with probability 1/k.
+        if not largest and _uniform(self._seed, first_sample) * held["n"] < 1.0:
             held["max"], held["first"], held["t0"] = values.copy(), first_sample, t0_ns
 
     def _close(self, what: str) -> list[Row]:
@@ -169,8 +176,9 @@ class StatusReporter:
         (of each channel, where it is told) become means,
         ``p_fast`` and ``p_long`` minima, ``severity`` a maximum, everything else the last value.
         """
-        key = [t0_ns // self._interval_ns, state]
-        rows = [] if self._open is None or self._open["key"] == key else self.close()
+        key, names = [t0_ns // self._interval_ns, state], list(facts)
+        same = self._open is None or (self._open["key"], self._open["names"]) == (key, names)
+        rows = [] if same else self.close()
         new = np.array(list(facts.values()), np.float64)
         if self._open is None:
             self._open = {
@@ -179,20 +187,17 @@ class StatusReporter:
                 "t0": t0_ns,
                 "n": 0,
                 "judged": 0,
-                "names": list(facts),
+                "names": names,
                 "sum": np.zeros_like(new),
                 "count": np.zeros_like(new),
                 "low": np.full_like(new, np.nan),
                 "high": np.full_like(new, np.nan),
                 "last": new,
             }
-        held, known = self._open, new == new
+        held = self._open
         held["n"] += 1
         held["judged"] += int(judged)
-        np.add(held["sum"], new, out=held["sum"], where=known)
-        held["count"] += known
-        np.fmin(held["low"], new, out=held["low"])
-        np.fmax(held["high"], new, out=held["high"])
+        add_known(new, held["sum"], held["count"], held["low"], held["high"])
         held["last"] = new
         return rows
 

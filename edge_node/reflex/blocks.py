@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_node.config import ReflexSection
 from vibro.errors import BadInputError
+from vibro.features.levels import begin, exceed, levels_of
 from vibro.features.spans import REFLEX_S
 from vibro.records import SampleBlock, StreamInfo
 
@@ -78,27 +78,20 @@ class Reflex:
     def __init__(self, section: ReflexSection, info: StreamInfo, start_sample: int = 0) -> None:
         n = len(info.channels)
         self._channels = [str(c) for c in info.channels]
-        self._scale = info.scale.astype(np.float64).tolist()
         self._rate_hz = info.rate_hz
         self._block = max(2, round(REFLEX_S * info.rate_hz))
-        self._limits = list(
-            zip(
-                *(_limits(key, getattr(section, key), n) for key in LIMITS),
-                strict=True,
-            )
+        self._levels = levels_of(
+            info.scale, np.array([_limits(key, getattr(section, key), n) for key in LIMITS])
         )
         self._hold = max(1, round(section.hold_s * info.rate_hz))
         self._held_until = [0] * n
-        self._zeros: NDArray[Any] = np.zeros(n)
-        self._before = [math.nan] * n
-        self._begin()
         self._next = start_sample
         self._from = -(-start_sample // self._block) * self._block
 
     @property
     def armed(self) -> bool:
         """Whether there is any limit."""
-        return any(limit < math.inf for limits in self._limits for limit in limits)
+        return bool(np.isfinite(self._levels.limits).any())
 
     def push(self, block: SampleBlock) -> list[Trip]:
         """Take the next samples; return the limits exceeded in the blocks they complete.
@@ -109,57 +102,37 @@ class Reflex:
         end = block.first_sample + block.counts.shape[1]
         if block.first_sample != self._next:
             self._from = -(-max(block.first_sample, self._next) // self._block) * self._block
-            self._begin()
-            self._before = [math.nan] * len(self._before)
+            begin(self._levels)
         at = max(block.first_sample, self._from)
         self._next = max(end, self._next)
         trips: list[Trip] = []
+        first, per_s = block.first_sample, self._rate_hz / self._block
         while at < end:
             stop = min(end, (at // self._block + 1) * self._block)
-            self._add(block.counts[:, at - block.first_sample : stop - block.first_sample])
-            if stop % self._block == 0:
-                trips += self._judge(stop - self._block, block)
+            if exceed(
+                block.counts,
+                at - first,
+                stop - first,
+                stop % self._block == 0,
+                self._block,
+                per_s,
+                self._levels,
+            ):
+                trips += self._trips(stop - self._block, block)
             at = stop
         return trips
 
-    def _begin(self) -> None:
-        self._peak, self._square = self._zeros, self._zeros
-
-    def _add(self, counts: NDArray[np.int16]) -> None:
-        """Count samples in: what is whole at once, as most blocks are, is not added to zeros."""
-        x = counts.astype(np.float32)
-        square = np.einsum("ij,ij->i", x, x).astype(np.float64)
-        peak = np.abs(x, out=x).max(axis=1)
-        fresh = self._square is self._zeros
-        self._square = square if fresh else self._square + square
-        self._peak = peak if fresh else np.maximum(self._peak, peak)
-
-    def _judge(self, first: int, block: SampleBlock) -> list[Trip]:
-        """Compare one block of every channel; plain numbers are the fastest for so few."""
-        trips: list[Trip] = []
-        per_s = self._rate_hz / self._block
-        values = zip(self._peak.tolist(), self._square.tolist(), self._scale, strict=True)
-        for c, (peak, square, scale) in enumerate(values):
-            rms = math.sqrt(square / self._block) * scale
-            slope = (rms - self._before[c]) * per_s
-            self._before[c] = rms
-            limits = self._limits[c]
-            if peak * scale > limits[0] or rms > limits[1] or slope > limits[2]:
-                trips += self._trips(c, (peak * scale, rms, slope), first, block)
-        self._begin()
-        return trips
-
-    def _trips(
-        self, c: int, values: tuple[float, float, float], first: int, block: SampleBlock
-    ) -> list[Trip]:
-        """Return the first limit that is exceeded, unless the channel is held off."""
-        if self._held_until[c] > first:
-            return []
-        self._held_until[c] = first + self._hold
+    def _trips(self, first: int, block: SampleBlock) -> list[Trip]:
+        """Return the first limit that each channel exceeds which is not held off."""
         t0_ns = block.t0_ns + round((first - block.first_sample) * 1e9 / self._rate_hz)
-        told = zip(QUANTITIES, values, self._limits[c], strict=True)
-        name, value, limit = next(t for t in told if t[1] > t[2])
-        return [Trip(self._channels[c], name, value, limit, first, t0_ns)]
+        trips: list[Trip] = []
+        told = zip(self._levels.found.T.tolist(), self._levels.limits.T.tolist(), strict=True)
+        for c, (values, limits) in enumerate(told):
+            over = [t for t in zip(QUANTITIES, values, limits, strict=True) if t[1] > t[2]]
+            if over and self._held_until[c] <= first:
+                self._held_until[c] = first + self._hold
+                trips.append(Trip(self._channels[c], *over[0], first, t0_ns))
+        return trips
 
 
 def limit_mistake(key: str, given: Sequence[float], channels: int) -> str:

@@ -10,6 +10,9 @@ FASTMATH = frozenset({"contract", "arcp", "nsz", "reassoc"})
 KERNEL: dict[str, Any] = {"cache": True, "fastmath": set(FASTMATH), "error_model": "numpy"}
 """An entry point: compiled once a machine, then loaded from numba's cache."""
 
+EXACT: dict[str, Any] = {"cache": True, "error_model": "numpy"}
+"""An entry point that adds in the order in which it is written, whatever the number of values."""
+
 INLINE: dict[str, Any] = {
     "fastmath": set(FASTMATH),
     "error_model": "numpy",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vibro.dsp.flags import KERNEL
+from vibro.dsp.flags import EXACT, KERNEL
 from vibro.jit import njit, only
 
 
@@ -34,6 +34,19 @@ def _fill(rpm, count, filled, hop, pending, sums, known, blocks):  # type: ignor
             blocks += 1
             filled = 0
     return filled, blocks
+
+
+@njit(variant=only, **EXACT)
+def _means(first, samples, hop, sums, known, blocks, out):  # type: ignore[no-untyped-def]
+    """Mean of every window from the sums of the hops that it touches, oldest first."""
+    size = sums.shape[0]
+    for w in range(first.shape[0]):
+        total, seen = 0.0, 0
+        begin, end = first[w] // hop, min(-(-(first[w] + samples) // hop), blocks)
+        for b in range(begin, end):
+            total += sums[b % size]
+            seen += known[b % size]
+        out[w] = total / seen if seen > 0 else np.nan
 
 
 class SpeedTrack:
@@ -99,13 +112,7 @@ class SpeedTrack:
         -------
         ndarray of float64, shape (w,), rpm
         """
-        if not len(first):
-            return np.empty(0)
-        # One shape for all windows of a length: sums are then added up in the same order always.
-        index = (first // self._hop)[:, None] + np.arange(-(-samples // self._hop) + 1)
-        end = np.minimum(-(-(first + samples) // self._hop), self._blocks)
-        inside = index < end[:, None]
-        at = index % len(self._sums)
-        known = np.where(inside, self._known[at], 0).sum(axis=1)
-        total = np.where(inside, self._sums[at], 0.0).sum(axis=1)
-        return np.where(known > 0, total / np.maximum(known, 1), np.nan)
+        out = np.empty(len(first))
+        if len(first):
+            _means(first, samples, self._hop, self._sums, self._known, self._blocks, out)
+        return out

@@ -122,13 +122,16 @@ class MachineFeatures:
         self._lead_block = start_sample != 0
         reach = s.long_window * s.decimation
         self._speed = SpeedTrack(s.fast_hop, -(-reach // s.fast_hop), start_sample)
+        self._piece = longest_piece(s)
+        self._owed: tuple[FeatureBatch, int] | None = None
+        self._long_end = s.long_reach(int(self._cursor[LONG]))[1]
 
     @property
     def next_sample(self) -> int:
         """Index of the sample that the next push starts with."""
         return int(self._cursor[NEXT])
 
-    def push(self, samples: F32, rpm: float) -> FeatureBatch:
+    def push(self, samples: F32, rpm: float, *, patient: bool = False) -> FeatureBatch:
         """Take the next samples and return the windows they complete.
 
         Parameters
@@ -137,6 +140,9 @@ class MachineFeatures:
             Acceleration, m/s2; what is not finite counts as 0.
         rpm : float
             Speed of the reference shaft over these samples; NaN when unknown.
+        patient : bool
+            Fast windows must not wait for long ones: ``long`` is not filled in before `complete`
+            or the next push.
 
         Raises
         ------
@@ -149,6 +155,7 @@ class MachineFeatures:
                 f"samples have shape {x.shape}, this machine has {len(self._setups)} channels: "
                 "push an array of shape (channels, n)"
             )
+        self.complete()
         after = self.next_sample + x.shape[1]
         s = self.spans
         self._speed.grow(x.shape[1])
@@ -166,15 +173,37 @@ class MachineFeatures:
             reflex_first=blocks[skipped:],
             reflex=np.empty((len(blocks) - skipped, x.shape[0], 3), np.float32),
         )
+        self._owed = (batch, 0)
         self._run(x, batch)
+        if not patient:
+            self.complete()
         return batch
 
+    def complete(self) -> None:
+        """Fill in the long windows of the last push."""
+        if self._owed is None:
+            return
+        batch, long = self._owed
+        while long < len(batch.long) and long_due(self._cursor, self.spans):
+            take_long(
+                self._cursor,
+                self._buffers,
+                self.spans.long_hop,
+                batch.long_rpm[long],
+                self._lines,
+                self._long_kit,
+                batch.long[long],
+            )
+            long += 1
+        self._owed = (batch, long) if long < len(batch.long) else None
+
     def _run(self, x: F32, batch: FeatureBatch) -> None:
-        """Fill the batch, in pieces that the buffers of the long path can take."""
-        block, window, long, at = 0, 0, 0, 0
+        """Fill the batch but for its last long windows, as the buffers of the long path allow."""
+        block, window, at = 0, 0, 0
         while at < x.shape[1]:
-            piece = np.ascontiguousarray(x[:, at : at + longest_piece(self.spans)])
-            blocks, windows = int(self._cursor[BLOCK]), int(self._cursor[FAST])
+            self.complete()
+            piece = np.ascontiguousarray(x[:, at : at + self._piece])
+            blocks, windows = self._cursor[BLOCK : FAST + 1].tolist()
             joined = int(self._buffers.reflex_rms[0] == JOINED)
             feed(
                 piece,
@@ -187,21 +216,10 @@ class MachineFeatures:
                 batch.reflex[block:],
                 batch.fast[window:],
             )
-            done = int(self._cursor[BLOCK]) - blocks
-            block += max(0, done - joined)
-            window += int(self._cursor[FAST]) - windows
+            blocks_after, windows_after = self._cursor[BLOCK : FAST + 1].tolist()
+            block += max(0, blocks_after - blocks - joined)
+            window += windows_after - windows
             at += piece.shape[1]
-            while long_due(self._cursor, self.spans):
-                take_long(
-                    self._cursor,
-                    self._buffers,
-                    self.spans.long_hop,
-                    batch.long_rpm[long],
-                    self._lines,
-                    self._long_kit,
-                    batch.long[long],
-                )
-                long += 1
 
     def _due_blocks(self, after: int) -> tuple[I64, int]:
         """First samples of the reflex blocks complete at ``after``; how many to leave out."""
@@ -220,9 +238,10 @@ class MachineFeatures:
         s = self.spans
         due: list[int] = []
         window = int(self._cursor[LONG])
-        while s.long_reach(window)[1] <= after:
+        while self._long_end <= after:
             due.append(window * s.long_hop_samples)
             window += 1
+            self._long_end = s.long_reach(window)[1]
         return np.array(due, np.int64)
 
 
