@@ -38,7 +38,6 @@ HEARD_S = 60.0
 SNIPPET_S = 4.8
 EVERY_S = 150.0
 WITHIN_S = 2.0 * 3600.0
-"""Time after which a fault that was not found counts as missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,12 @@ def trials(
     rng: np.random.Generator,
     tell: Callable[[str], None],
     sizes: Sequence[float] = SIZES,
+    within_s: float = WITHIN_S,
 ) -> list[Trial]:
-    """Try every fault at every size ``count`` times on machines of its class."""
+    """Try every fault at every size ``count`` times on machines of its class.
+
+    A fault that is not found after ``within_s`` counts as missed.
+    """
     found = []
     for fault, kind, _ in FAULTS:
         suited = [(u, b) for u, b in units if u.machine.machine_class == kind]
@@ -79,31 +82,39 @@ def trials(
             tell(f"{fault.value} of size {size:g}")
             for _ in range(count):
                 unit, bundle = suited[int(rng.integers(len(suited)))]
-                found.append(_trial(unit, bundle, fault, size, rng))
+                found.append(_trial(unit, bundle, fault, size, rng, within_s))
     return found
 
 
 def healthy_trials(
-    units: Sequence[tuple[Unit, Bundle]], count: int, rng: np.random.Generator
+    units: Sequence[tuple[Unit, Bundle]],
+    count: int,
+    rng: np.random.Generator,
+    within_s: float = WITHIN_S,
 ) -> int:
     """Events of as many healthy machines that are heard as those with a fault are."""
     found = 0
     for _ in range(count):
         unit, bundle = units[int(rng.integers(len(units)))]
         begin_s = _running_stretch(unit, rng)
-        found += _first_event(unit, bundle, begin_s, _SAME) is not None
+        found += _first_event(unit, bundle, begin_s, _SAME, within_s) is not None
     return found
 
 
 def _trial(
-    unit: Unit, bundle: Bundle, fault: Fault, size: float, rng: np.random.Generator
+    unit: Unit,
+    bundle: Bundle,
+    fault: Fault,
+    size: float,
+    rng: np.random.Generator,
+    within_s: float,
 ) -> Trial:
     begin_s = _running_stretch(unit, rng)
     speed = int(unit.speed_at(np.array([begin_s]))[0])
     path = unit.model.at[speed].machine.path
     # There at full size throughout: what is heard before it began is heard without it.
     faulty = Scenario(1e9, 1e9, 0, (Truth(path, fault, -10.0, 1.0, size),))
-    event = _first_event(unit, bundle, begin_s, faulty)
+    event = _first_event(unit, bundle, begin_s, faulty, within_s)
     if event is None:
         return Trial(fault, size, float("inf"), Severity.OK, (), "")
     delay_s = (event.t_decided_ns - T0_NS) / 1e9 - begin_s
@@ -130,11 +141,13 @@ def _running_stretch(unit: Unit, rng: np.random.Generator) -> float:
     return float(rng.uniform(a + warm, b - need) * life.step_s)
 
 
-def _first_event(unit: Unit, bundle: Bundle, begin_s: float, faulty: Scenario) -> Event | None:
-    """First event of the machine that is not a sensor's, within `WITHIN_S`."""
+def _first_event(
+    unit: Unit, bundle: Bundle, begin_s: float, faulty: Scenario, within_s: float
+) -> Event | None:
+    """First event of the machine that is not a sensor's."""
     judge = judge_of(unit, bundle)
     rate_hz = unit.info.rate_hz
-    for at_s, seconds, scenario in _heard(begin_s, faulty):
+    for at_s, seconds, scenario in _heard(begin_s, faulty, within_s):
         x, rpm = rendered(unit, at_s, seconds, scenario)
         setups = [ChannelSetup(lines=p.lines) for p in unit.machine.points]
         batch = MachineFeatures(rate_hz, setups, round(at_s * rate_hz)).push(x, rpm)
@@ -149,7 +162,9 @@ def _first_event(unit: Unit, bundle: Bundle, begin_s: float, faulty: Scenario) -
     return None
 
 
-def _heard(begin_s: float, faulty: Scenario) -> Iterator[tuple[float, float, Scenario]]:
+def _heard(
+    begin_s: float, faulty: Scenario, within_s: float
+) -> Iterator[tuple[float, float, Scenario]]:
     """Stretches that the judge hears: the block before the fault, the first minute, snippets."""
     before = begin_s - begin_s % BLOCK_S
     while before + SNIPPET_S < begin_s:
@@ -157,7 +172,7 @@ def _heard(begin_s: float, faulty: Scenario) -> Iterator[tuple[float, float, Sce
         before += EVERY_S
     yield begin_s, HEARD_S, faulty
     at_s = begin_s + EVERY_S
-    while at_s < begin_s + WITHIN_S:
+    while at_s < begin_s + within_s:
         yield at_s, SNIPPET_S, faulty
         at_s += EVERY_S
 

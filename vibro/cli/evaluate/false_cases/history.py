@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ SPAN_S = {"fast": 0.16, "long": 3.2}
 HOP_S = {"fast": 0.08, "long": 1.6}
 OUTSTANDING = 0.01
 """P-value of a thinned window that stands out."""
+MOST_CLOSELY = 24
+"""A machine of which more stands out has changed for good, which its thinned blocks tell."""
 CROWD = {"fast": 3, "long": 2}
 """So many of four successive thinned windows stand out where a block is run at the full rate: ten
 of sixteen fast windows agree only where most stand out, three of four long ones sooner."""
@@ -94,8 +97,20 @@ def _thinned(unit: Unit, first_day: float, last_day: float, rng: np.random.Gener
     return np.asarray(steps * unit.life.step_s + inside, np.float64)
 
 
-def month(unit: Unit, bundle: Bundle, learn_days: float, rng: np.random.Generator) -> Seen:
-    """Judge one machine from the end of learning to the end of its life."""
+def month(
+    unit: Unit,
+    bundle: Bundle,
+    learn_days: float,
+    rng: np.random.Generator,
+    most_closely: int = MOST_CLOSELY,
+) -> Seen:
+    """Judge one machine from the end of learning to the end of its life.
+
+    Parameters
+    ----------
+    most_closely : int
+        Most blocks of a path that are run at the full rate: the first ones.
+    """
     last_day = len(unit.life.speed) * unit.life.step_s / DAY_S
     seconds = _thinned(unit, learn_days, last_day, rng)
     seen = Seen(judged_s=len(seconds) * SAMPLE_S)
@@ -108,7 +123,7 @@ def month(unit: Unit, bundle: Bundle, learn_days: float, rng: np.random.Generato
         seen.events += _thinned_events(unit, bundle, seconds, rows)
     for path in PATHS:
         stands = signs.of(path, rows[path], judged[path][0], OUTSTANDING)
-        for begin_s in _outstanding(path, seconds, stands):
+        for begin_s in islice(_outstanding(path, seconds, stands), most_closely):
             seen.closely.append((begin_s, begin_s + BLOCK_S, path))
             seen.events += closely(unit, bundle, path, begin_s, BLOCK_S, rng)
     return seen

@@ -15,7 +15,14 @@ from cloud_jobs.retrain.train import train
 from vibro.assets import Machine
 from vibro.bundle import Bundle
 from vibro.cli.evaluate.false_cases import history, naming
-from vibro.cli.evaluate.false_cases.detection import FAULTS, SIZES, Trial, healthy_trials, trials
+from vibro.cli.evaluate.false_cases.detection import (
+    FAULTS,
+    SIZES,
+    WITHIN_S,
+    Trial,
+    healthy_trials,
+    trials,
+)
 from vibro.cli.evaluate.false_cases.fleet import Unit, models, running_steps, sites
 from vibro.cli.evaluate.false_cases.intervals import median_delay, rate_interval
 from vibro.cli.evaluate.false_cases.validation import validate
@@ -55,6 +62,8 @@ class Extent:
     trials : int
         Faults of each kind and size.
     sizes : tuple of float
+    within_s : float
+        Time after which a fault that was not found counts as missed, at most two hours.
     """
 
     months: int = 1000
@@ -70,6 +79,7 @@ class Extent:
     clips_a_unit: int = 2
     trials: int = 6
     sizes: tuple[float, ...] = SIZES
+    within_s: float = WITHIN_S
 
 
 @dataclass(slots=True)
@@ -121,9 +131,9 @@ def evaluate(
         kept += [(unit, bundle) for unit in units]
     validation = validate(kept, extent.stretches, extent.blocks, rng, tell)
     clips = _healthy_clips(kept, extent, rng, tell)
-    found = trials(kept, extent.trials, rng, tell, extent.sizes)
+    found = trials(kept, extent.trials, rng, tell, extent.sizes, extent.within_s)
     false_cases = _false_cases(tally, extent)
-    controls = 4 * extent.trials
+    controls = 3 * extent.trials
     return {
         "seed": seed,
         "extent": asdict(extent),
@@ -132,7 +142,10 @@ def evaluate(
         "validation": validation,
         "healthy_clips": clips,
         "detection": _detection(found, extent.sizes),
-        "healthy_trials": {"trials": controls, "events": healthy_trials(kept, controls, rng)},
+        "healthy_trials": {
+            "trials": controls,
+            "events": healthy_trials(kept, controls, rng, extent.within_s),
+        },
         "targets": list(_targets(false_cases)),
     }
 
