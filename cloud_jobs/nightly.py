@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
@@ -13,6 +14,7 @@ from cloud_jobs.store.tables import ModelRow
 from vibro.assets import Machine
 from vibro.bundle import Bundle
 from vibro.iso10816 import IsoLimits, NotApplicable
+from vibro.records import ChannelPath
 
 MARGIN_NS = 10 * 10**9
 """Windows this near to an event are not learned either."""
@@ -60,6 +62,46 @@ def train_all(
         jobs.append((site, machine_class, vectors, seed, version, now_ns, iso))
     run = map if executor is None else executor.map
     return list(run(_train, *zip(*jobs, strict=True))) if jobs else []
+
+
+def train_priors(lake: Lake, store: Store, now_ns: int, *, seed: int = 0) -> list[Bundle]:
+    """Train the fleet's prior of every class with enough machines, over all sites.
+
+    A class that has too few, or whose machines have not been seen for long enough, has none.
+    """
+    from cloud_jobs.retrain import NotEnoughDataError  # noqa: PLC0415
+    from cloud_jobs.retrain.prior import LEAST_MACHINES, train_prior  # noqa: PLC0415
+    from cloud_jobs.retrain.trust import weigh  # noqa: PLC0415
+
+    version = time.strftime("prior-%Y%m%d-%H%M%S", time.gmtime(now_ns // 10**9))
+    sites: dict[str, dict[str, list[Machine]]] = {}
+    for (site, machine_class), machines in store.classes().items():
+        sites.setdefault(machine_class, {})[site] = list(machines)
+    priors = []
+    for machine_class, by_site in sorted(sites.items()):
+        fleet = [m for machines in by_site.values() for m in machines]
+        if len(fleet) < LEAST_MACHINES:
+            continue
+        vectors: dict[tuple[ChannelPath, str], Any] = {}
+        for site, machines in by_site.items():
+            spans = event_spans(store, machines, now_ns)
+            vectors |= lake.training_vectors(
+                site, [m.machine for m in machines], now_ns, exclude=spans
+            )
+        iso = {m.path: x for m in fleet if isinstance(x := m.iso_limits, IsoLimits)}
+        try:
+            priors.append(
+                train_prior(
+                    machine_class,
+                    weigh(vectors, iso).vectors,
+                    seed=seed,
+                    version=version,
+                    created_ns=now_ns,
+                )
+            )
+        except NotEnoughDataError:
+            continue
+    return priors
 
 
 def _train(

@@ -45,6 +45,16 @@ def publish(bundle: Bundle, home: Path, store: Store, log: Transport) -> ModelRo
     return row
 
 
+def lay_out_prior(prior: Bundle, home: Path) -> Path:
+    """Write ``HOME/bundles/prior/<class>.vbundle``, which nodes are configured with.
+
+    It is not announced: who has a baseline of his own does not need it.
+    """
+    file = home / "bundles" / "prior" / f"{prior.machine_class}.vbundle"
+    _write(file, encode(prior))
+    return file
+
+
 def announce(model: ModelRow, log: Transport) -> None:
     """Send the notice of a published bundle; a repeat is a no-op."""
     notice: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloud_jobs.consume import Consumer, Counts
 from cloud_jobs.correlate import correlate
 from cloud_jobs.lake import Lake
-from cloud_jobs.publish import announce, publish
+from cloud_jobs.publish import announce, lay_out_prior, publish
 from cloud_jobs.store import Store
 from cloud_jobs.store.tables import ModelRow
 from vibro.assets import parse_register, register_text
@@ -73,10 +73,16 @@ class CloudJobs:
     def retrain(
         self, now_ns: int, *, seed: int = 0, executor: Executor | None = None
     ) -> list[Round]:
-        """Retrain every site and class from the lake; publish what passes its gate."""
-        from cloud_jobs.nightly import Round, train_all  # noqa: PLC0415 (scikit-learn, at night)
+        """Retrain every site and class from the lake; publish what passes its gate.
+
+        The fleet's priors are laid beside the bundles, for nodes that have none yet.
+        """
+        # scikit-learn, at night
+        from cloud_jobs.nightly import Round, train_all, train_priors  # noqa: PLC0415
 
         self.lake.compact()
+        for prior in train_priors(self.lake, self.store, now_ns, seed=seed):
+            lay_out_prior(prior, self.home)
         return [
             Round(
                 trained.site,

@@ -9,7 +9,7 @@ import pytest
 
 from cloud_jobs.columns import block_rows
 from cloud_jobs.lake import Lake
-from cloud_jobs.nightly import MARGIN_NS, event_spans, train_all
+from cloud_jobs.nightly import MARGIN_NS, event_spans, train_all, train_priors
 from cloud_jobs.run import CloudJobs
 from cloud_jobs.store import Store, ingest
 from tests.cloud_jobs.builders import NAMES, S, block, event
@@ -166,4 +166,22 @@ def test_only_what_passes_its_gate_is_published(tmp_path):
 def test_an_empty_register_is_an_empty_round(tmp_path):
     jobs = CloudJobs(tmp_path)
     assert jobs.retrain(NOW_NS) == []
+    jobs.close()
+
+
+def test_the_fleets_prior_is_laid_out_where_nodes_are_told_to_look(tmp_path):
+    """Five machines of a class, at whatever sites; not announced, and not for fewer machines."""
+    fleet = [line.replace(",m1,", f",p{i},") for i in range(5) for line in LINES[1:2]]
+    (tmp_path / "assets.csv").write_text("\n".join([LINES[0], *fleet]), encoding="utf-8")
+    jobs = CloudJobs(tmp_path)
+    for i in range(4):
+        vectors(jobs.lake, f"p{i}", 40)
+    assert train_priors(jobs.lake, jobs.store, NOW_NS) == []
+    vectors(jobs.lake, "p4", 40)
+    jobs.retrain(NOW_NS)
+    (machine_class,) = {m.machine_class for m in jobs.store.machines().values()}
+    prior = decode((tmp_path / "bundles" / "prior" / f"{machine_class}.vbundle").read_bytes())
+    assert prior.is_prior
+    assert (prior.machine_class, prior.version) == (machine_class, "prior-20260921-141320")
+    assert prior.version not in {m.version for m in jobs.store.models()}
     jobs.close()
