@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge_node.acquisition.epoch import Epoch, Lead
 from edge_node.config import AcquisitionSection
+from edge_node.process_values.device import WithSpeed
 from edge_node.sources.device import Device, Frames
 from vibro.errors import VibroError
 from vibro.records import ChannelPath, StreamInfo
@@ -122,11 +123,14 @@ class Acquisition:
 
     def facts(self) -> dict[str, Any]:
         """Small JSON-able facts, for whoever asks on whichever thread."""
-        return {
+        told: dict[str, Any] = {
             "epochs": self.epoch_count,
             "failures": self.failures,
             "last_failure": self.last_failure,
         }
+        if isinstance(self._device, WithSpeed):
+            told["process_values"] = self._device.facts()
+        return told
 
     # -- epochs ----------------------------------------------------------------------------------
 

@@ -32,9 +32,13 @@ def open_source(config: NodeConfig, machine: Machine, now_ns: int) -> Source | L
     if isinstance(kind, RecordedKind):
         return kind.open_source(config, machine, now_ns)
     from edge_node.acquisition import Live  # noqa: PLC0415 (recordings need none)
+    from edge_node.process_values import open_process_values  # noqa: PLC0415 (likewise)
+    from edge_node.process_values.device import WithSpeed  # noqa: PLC0415 (likewise)
 
+    device = kind.open_device(config.source_options, machine, config.folder)
+    values = open_process_values(config.process_values, config.folder, config.node.id)
     return Live(
-        kind.open_device(config.source_options, machine, config.folder),
+        device if values is None else WithSpeed(device, values),
         machine.channels,
         config.acquisition,
         section.block_s,

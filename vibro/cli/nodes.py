@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.config import NodeConfig, ServiceSection, load, parse
+from edge_node.process_values import mistakes as process_value_mistakes
 from edge_node.reflex import mistakes as reflex_mistakes
 from edge_node.sources.kinds import RecordedKind, kind_of
 from edge_node.sources.section import source_mistakes
@@ -56,6 +57,13 @@ def check_node(path: Path) -> Checked:
         mistakes += reflex_mistakes(reflex, channels, folder)
     if machine is not None and not any(m.startswith("limits") for m in mistakes):
         mistakes += _limit_mistakes(sections.get("limits", ()), machine)
+    if (values := sections.get("process_values")) is not None:
+        mistakes += process_value_mistakes(values, folder)
+        if source is not None and values.kind != "none" and not kind_of(source.kind).live:
+            mistakes.append(
+                f"process_values.kind = '{values.kind}': source.kind = '{source.kind}' is a "
+                "recording, to which no value of today belongs; take one of them out"
+            )
     if (service := sections.get("service")) is not None:
         mistakes += _service_mistakes(service)
     mistakes += _folder_mistakes(folder, sections.get("ship"))
