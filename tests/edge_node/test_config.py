@@ -99,7 +99,7 @@ def test_whole_numbers_do_where_decimals_are_meant(tmp_path):
         ("[reporting]\nstatus_s = 0.5", "reporting.status_s = 0.5 is too small: at least 1 s"),
         ("[reporting]\nclips_per_day = 1.5", "reporting.clips_per_day = 1.5 is not a number"),
         ("[reporting]\nclips_per_day = -1", "clips_per_day = -1 is too small: at least 0"),
-        ("[reporting]\ncommit_s = nan", "reporting.commit_s = nan is too small"),
+        ("[reporting]\ncommit_s = nan", "reporting.commit_s = nan is too large, or not finite"),
         ("[reporting]\ncommit_s = inf", "reporting.commit_s = inf"),
         ("[source]\nkind = 'radio'", "source.kind = 'radio' is not one of "),
         ("[source]\nkind = 3", "source.kind = 3 is not a text"),
