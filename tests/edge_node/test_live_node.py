@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ import pytest
 from edge_node.acquisition import Live
 from edge_node.acquisition.acquire import RESTART
 from edge_node.config import load
+from edge_node.host import Host
 from edge_node.hosted import HostedNode
 from edge_node.sources.device import Frames
 from tests.edge_node.acquisition.played import Clocks, Played
 from tests.edge_node.plants import MACHINE, RATE, SCALE, S, healthy
 from vibro.assets import Register, export
 from vibro.errors import VibroError
+from vibro.files import Recording, write_recording
 from vibro.log import EmbeddedLog
 from vibro.records import Clip, Event, Health, topic
 from vibro.wire import decode
@@ -51,10 +54,14 @@ commit_s = 1.0
 class Bench:
     """A home, and the sensors beside the machine; time passes only as samples do."""
 
-    home: object
+    home: Path
     clocks: Clocks = field(default_factory=Clocks)
     at: int = 0
     device: Played | None = None
+
+    @property
+    def config(self) -> Path:
+        return self.home / "nodes" / "n1" / "node.toml"
 
     def signal(self, seconds: float, lost_s: float = 0.0, *, flat: bool = False):
         """Frames of what the sensors say next."""
@@ -64,11 +71,11 @@ class Bench:
             self.at += BLOCK + lost
             yield Frames(np.full_like(x, 7) if flat else x, lost, 1480.0)
 
-    def node(self, *script) -> HostedNode:
+    def opener(self, *script):
+        """Open a live stream of what the sensors say."""
         device = self.device = Played((f for part in script for f in part), self.clocks)
         device.rate_hz, device.scale = float(RATE), np.full(2, SCALE, np.float32)
         device.sample_bytes = 2
-        config = load(self.home / "nodes" / "n1" / "node.toml")
 
         def opener(config, machine, now_ns):
             return Live(
@@ -76,8 +83,11 @@ class Bench:
                 exact=True, clocks=self.clocks,
             )  # fmt: skip
 
+        return opener
+
+    def node(self, *script) -> HostedNode:
         self.wake = threading.Event()
-        return HostedNode(config, 0, opener, wake=self.wake)
+        return HostedNode(load(self.config), 0, self.opener(*script), wake=self.wake)
 
     def calm(self):
         """Say nothing until the node has come to the present epoch."""
@@ -112,7 +122,8 @@ class Bench:
     def last_of_epochs(self) -> dict[int, Health]:
         """The last heartbeat of each epoch."""
         beats = [h for h in self.told(Health) if h.content == "heartbeat"]
-        return {h.origin.stream_epoch: h for h in sorted(beats, key=lambda h: h.seen)}
+        last = {h.origin.stream_epoch: h for h in sorted(beats, key=lambda h: h.seen)}
+        return dict(sorted(last.items()))
 
     def gaps(self) -> list[Health]:
         return [h for h in self.told(Health) if h.content == "gap"]
@@ -219,3 +230,30 @@ def test_a_node_waits_for_a_device_that_is_not_there(bench):
     bench.run(hosted)
     (beat,) = bench.last_of_epochs().values()
     assert beat.processed == 2 * bench.at
+
+
+def test_a_host_runs_a_live_node_to_the_end_of_its_stream(bench):
+    host = Host([bench.config], 0, bench.opener(bench.signal(6)))
+    host.run()
+    (beat,) = bench.last_of_epochs().values()
+    assert beat.processed == 2 * bench.at
+
+
+def test_a_recording_after_a_live_stream_is_another_epoch_and_closes_the_last(bench):
+    hosted = bench.node(bench.signal(6), [lambda d: None] * 10**6)
+    bench.run(hosted, lambda: bench.told(Health))
+    bench.killed(hosted)
+    x = X[:, : 6 * RATE].astype(np.float32) * np.float32(SCALE)
+    names = ("de-h", "de-v")
+    write_recording(
+        bench.config.parent / "a.npy", Recording(x, names, float(RATE), float("nan"), True, "")
+    )
+    bench.config.write_text(
+        NODE.replace("[source]\n", '[source]\npace = "fast"\nfiles = ["a.npy"]\nt0_ns = 5\n')
+    )
+    host = Host([bench.config], 0)
+    host.run()
+    recorded, live = bench.last_of_epochs().values()
+    assert recorded.origin.stream_epoch == 5
+    assert recorded.processed == 2 * 6 * RATE
+    assert live.processed > 0
