@@ -18,7 +18,7 @@ from edge_node.kernels import warm_up
 from edge_node.live import process_facts
 from edge_node.lock import FolderLock
 from edge_node.reflex import Action
-from edge_node.reload import merged
+from edge_node.reload import merged, reconfigure
 from edge_node.service import Watchdog, notify
 from edge_node.sources import open_source
 from vibro.errors import VibroError
@@ -167,7 +167,7 @@ class Host:
             try:
                 config, taken, waits = merged(hosted.config, check(path))
                 if taken:
-                    hosted.reconfigure(config)
+                    reconfigure(hosted, config)
             except VibroError as error:
                 LOG.error("%s: the old configuration stays: %s", node, error)  # noqa: TRY400
                 continue

@@ -18,7 +18,6 @@ from edge_node.models import BundleSlot, Notice
 from edge_node.node import Node
 from edge_node.outbox import Batch
 from edge_node.reflex import Action, Actuator, action_of
-from edge_node.reload import apply, prepared
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source
@@ -89,6 +88,8 @@ class HostedNode:
         self._shipped = -1
         self._stepped_at = time.monotonic()
         self._keeping_since = 0.0
+        self._shipping_since: float | None = None
+        self.refused = self._slot.refused
         self.real = config.source.pace == "real"
         self._quiet_s = 2.0 * config.source.block_s + QUIET_S if self.real else 0.0
 
@@ -119,39 +120,12 @@ class HostedNode:
             budget_bytes=round(config.ship.budget_mb_day * 1e6),
         )
 
-    def reconfigure(self, config: NodeConfig) -> None:
-        """Go on with other limits, intervals and ways out, between two blocks.
-
-        Raises
-        ------
-        BadInputError
-            If the limits do not fit the channels, or there is no action; then nothing has changed.
-        """
-        self.settle()
-        changes, action = prepared(self.node, config), action_of(config.reflex, config.folder)
-        if config.ship != self.config.ship:
-            self._log = EmbeddedLog(config.path(config.ship.log))
-            self._notices_read = self._requests_read = 0
-            records, sizes = self.shipper.records, self.shipper.bytes_by_kind
-            self.shipper = self._connected(config)
-            self.shipper.records, self.shipper.bytes_by_kind = records, sizes
-            self._shipped = -1
-        if config.reflex != self.config.reflex:
-            self.actuator.use(action)
-        apply(self.node, config, changes)
-        self.config = config
-
     # -- facts, for whoever asks on whichever thread ---------------------------------------------
 
     @property
     def closed(self) -> bool:
         """Whether the source has ended."""
         return self._epochs.closed
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """Bundles that were refused, each with its reason."""
-        return tuple(self._slot.refused)
 
     @property
     def trouble(self) -> str:
@@ -162,10 +136,12 @@ class HostedNode:
         """Time since the source last said something."""
         return now_s - self._stepped_at
 
-    def committing_s(self, now_s: float) -> float:
-        """Time that the keeper has spent on what it does now; 0 when it is idle."""
-        keeping = self._keeping
-        return 0.0 if keeping is None or keeping.done() else now_s - self._keeping_since
+    def held_up_s(self, now_s: float) -> tuple[float, float]:
+        """Time for which a commit has waited for the disk, and one for the transport; 0 = none."""
+        shipping = self._shipping_since
+        if self._keeping is None or self._keeping.done():
+            return 0.0, 0.0
+        return (now_s - self._keeping_since, 0.0) if shipping is None else (0.0, now_s - shipping)
 
     # -- turns -----------------------------------------------------------------------------------
 
@@ -232,7 +208,7 @@ class HostedNode:
         return {
             **status(self.config),
             "bundle": self.node.bundle_version,
-            "bundles_refused": self._slot.refused,
+            "bundles_refused": self.refused,
             "shipped_records": self.shipper.records,
             "shipped_bytes": self.shipper.bytes_by_kind,
             "reflex": {"trips": self.actuator.trips, "dropped": self.actuator.dropped},
@@ -247,7 +223,9 @@ class HostedNode:
         commits = self._epochs.commits
         if self._shipped == commits:
             return
-        self.shipper.drain(time.monotonic())
+        self._shipping_since = time.monotonic()
+        self.shipper.drain(self._shipping_since)
+        self._shipping_since = None
         if self.shipper.drained:
             self._shipped = commits
 

@@ -9,15 +9,19 @@ and clips) waits for the next start, and is named.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_node.blocks import STATUS_ROWS
 from edge_node.config import NodeConfig, ReportingSection
 from edge_node.judge import Judge
 from edge_node.node import Node
 from edge_node.privacy import Privacy
-from edge_node.reflex import Reflex
+from edge_node.reflex import Reflex, action_of
 from vibro.forest import BLOCK
+from vibro.log import EmbeddedLog
+
+if TYPE_CHECKING:
+    from edge_node.hosted import HostedNode
 
 LIVE: dict[str, frozenset[str] | None] = {
     "limits": None,
@@ -84,7 +88,36 @@ def prepared(node: Node, config: NodeConfig) -> Changes:
     return Changes(reflex, judge)
 
 
-def apply(node: Node, config: NodeConfig, changes: Changes) -> None:
+def reconfigure(hosted: HostedNode, config: NodeConfig) -> None:
+    """Let a node go on with other limits, intervals and ways out, between two blocks.
+
+    Raises
+    ------
+    BadInputError
+        If limits do not fit the channels, or there is no action; then nothing has changed.
+    """
+    old = hosted.config
+    hosted.settle()
+    changes, action = prepared(hosted.node, config), action_of(config.reflex, config.folder)
+    if config.ship != old.ship:
+        _ship_to(hosted, config)
+    if config.reflex != old.reflex:
+        hosted.actuator.use(action)
+    _apply(hosted.node, config, changes)
+    hosted.config = config
+
+
+def _ship_to(hosted: HostedNode, config: NodeConfig) -> None:
+    """Ship to another log, and listen to it; what was shipped stays counted."""
+    hosted._log = EmbeddedLog(config.path(config.ship.log))
+    hosted._notices_read = hosted._requests_read = 0
+    shipped, sizes = hosted.shipper.records, hosted.shipper.bytes_by_kind
+    hosted.shipper = hosted._connected(config)
+    hosted.shipper.records, hosted.shipper.bytes_by_kind = shipped, sizes
+    hosted._shipped = -1
+
+
+def _apply(node: Node, config: NodeConfig, changes: Changes) -> None:
     """Let a node go on with another configuration, between two blocks."""
     _intervals(node, config.reporting)
     if changes.reflex is not None:
