@@ -14,6 +14,13 @@ from __future__ import annotations
 VERSION = 2
 ROW_BYTES = 256
 """What a record takes on the disk beside its value: row, three indexes, part-filled pages."""
+LARGE_BYTES, PAGE_BYTES = 1000, 2048
+"""A value above the first has pages of its own, of which it leaves the second empty on average."""
+
+
+def _taken(row: str) -> str:
+    return f"{row}.bytes + {ROW_BYTES} + {PAGE_BYTES} * ({row}.bytes > {LARGE_BYTES})"
+
 
 SCHEMA = f"""
 CREATE TABLE record (
@@ -28,11 +35,11 @@ CREATE INDEX record_age ON record (stamp_ns);
 CREATE TABLE held (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL);
 INSERT INTO held VALUES (1, 0);
 CREATE TRIGGER record_added AFTER INSERT ON record WHEN NEW.rank >= 0
-  BEGIN UPDATE held SET bytes = bytes + NEW.bytes + {ROW_BYTES}; END;
+  BEGIN UPDATE held SET bytes = bytes + {_taken("NEW")}; END;
 CREATE TRIGGER record_gone AFTER DELETE ON record WHEN OLD.rank >= 0
-  BEGIN UPDATE held SET bytes = bytes - OLD.bytes - {ROW_BYTES}; END;
+  BEGIN UPDATE held SET bytes = bytes - ({_taken("OLD")}); END;
 CREATE TRIGGER record_reduced AFTER UPDATE OF bytes ON record WHEN OLD.rank >= 0
-  BEGIN UPDATE held SET bytes = bytes - OLD.bytes + NEW.bytes; END;
+  BEGIN UPDATE held SET bytes = bytes - ({_taken("OLD")}) + {_taken("NEW")}; END;
 CREATE TRIGGER body_gone AFTER DELETE ON record BEGIN DELETE FROM body WHERE id = OLD.id; END;
 CREATE TABLE lane (kind TEXT, lane TEXT, sequence INTEGER NOT NULL,
   PRIMARY KEY (kind, lane)) WITHOUT ROWID;
