@@ -6,7 +6,7 @@ import difflib
 import importlib.util
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from vibro.assets import Machine, register_text
 from vibro.assets.register import check_register
 from vibro.decide.limits import limits_by_channel
 from vibro.errors import BadInputError, MissingExtraError, VibroError
+
+LONGEST = 1000
+"""Characters of a mistake; what quotes more of a file is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +54,25 @@ def check_node(path: Path) -> Checked:
         machine, told = _machine(folder / raw["register"], wanted)
         mistakes += told
     if (source := sections.get("source")) is not None:
-        mistakes += source_mistakes(folder, source, sections["source_options"])
+        options = sections["source_options"]
+        mistakes += _looked("source", lambda: source_mistakes(folder, source, options))
     if (reflex := sections.get("reflex")) is not None:
         channels = None if machine is None else len(machine.points)
-        mistakes += reflex_mistakes(reflex, channels, folder)
-    if machine is not None and not any(m.startswith("limits") for m in mistakes):
-        mistakes += _limit_mistakes(sections.get("limits", ()), machine)
+        mistakes += _looked("reflex", lambda: reflex_mistakes(reflex, channels, folder))
     if (values := sections.get("process_values")) is not None:
-        mistakes += process_value_mistakes(values, folder)
+        mistakes += _looked("process_values", lambda: process_value_mistakes(values, folder))
         if source is not None and values.kind != "none" and not kind_of(source.kind).live:
             mistakes.append(
                 f"process_values.kind = '{values.kind}': source.kind = '{source.kind}' is a "
                 "recording, to which no value of today belongs; take one of them out"
             )
+    if machine is not None and not any(m.startswith("limits") for m in mistakes):
+        mistakes += _limit_mistakes(sections.get("limits", ()), machine)
     if (service := sections.get("service")) is not None:
         mistakes += _service_mistakes(service)
-    mistakes += _folder_mistakes(folder, sections.get("ship"))
+    mistakes += _looked("ship.log", lambda: _folder_mistakes(folder, sections.get("ship")))
     if not mistakes and machine is not None:
-        mistakes += _opening_mistakes(load(path), machine)
+        mistakes += _looked("source", lambda: _opening_mistakes(load(path), machine))
     return Checked(path, node.id if node else "", wanted, tuple(_one_line(m) for m in mistakes))
 
 
@@ -127,9 +131,19 @@ def service_of(paths: Sequence[Path]) -> ServiceSection:
     return next(iter(said.values()), ServiceSection())
 
 
+def _looked(section: str, look: Callable[[], Iterable[str]]) -> list[str]:
+    """Return what a look finds; a name that no file can have is one more mistake."""
+    try:
+        return list(look())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        return [f"{section}: names a file that cannot be looked at ({why})"]
+
+
 def _one_line(text: str) -> str:
     """What a message quotes of a file may hold anything, also what a terminal would obey."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 
 def _unreadable(path: Path) -> str:
@@ -172,7 +186,7 @@ def _service_mistakes(section: ServiceSection) -> Iterator[str]:
 def _folder_mistakes(folder: Path, ship: Any) -> Iterator[str]:
     """Places that the node writes to, which it must be able to."""
     places = {"the node's folder": folder}
-    if ship is not None and "\0" not in ship.log:
+    if ship is not None:
         places["ship.log"] = (folder / ship.log).resolve()
     for what, place in places.items():
         there = next(p for p in (place, *place.parents) if p.exists())

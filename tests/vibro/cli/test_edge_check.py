@@ -80,6 +80,22 @@ def test_a_log_that_is_a_file_is_told(tmp_path):
     assert mistake == f"ship.log: {tmp_path / 'log'} is no folder"
 
 
+@pytest.mark.parametrize("name", ["x" * 9000, "a\\u0000b", "y/" * 3000])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('register = "../../assets.csv"', 'register = "{}"'),
+        ("[reporting]", '[ship]\nlog = "{}"\n[reporting]'),
+        ("[reporting]", '[reflex]\nca_file = "{}"\n[reporting]'),
+        ('kind = "simulator"', 'kind = "replay"\nfiles = ["{}"]'),
+    ],
+)
+def test_names_that_no_file_can_have_are_told(tmp_path, name, old, new):
+    told = mistakes(laid_out(tmp_path), (old, new.format(name)))
+    assert told
+    assert all(len(m) < 1100 and m.isprintable() for m in told)
+
+
 def test_an_extra_that_is_missing_is_told(tmp_path, monkeypatch):
     find = nodes.importlib.util.find_spec
     monkeypatch.setattr(
