@@ -35,7 +35,7 @@ LEARN = 1.0
 SMALL = Extent(
     months=2,
     learn_days=LEARN,
-    runs=6,
+    runs=4,
     run_s=16.0,
     long_audits=1.0,
     fast_audits=0.0,
@@ -44,6 +44,7 @@ SMALL = Extent(
     healthy_clips=1,
     clips_a_unit=1,
     trials=1,
+    controls=1,
     sizes=(0.4,),
     within_s=600.0,
 )

@@ -61,6 +61,8 @@ class Extent:
         Most clips of one machine's events that are diagnosed.
     trials : int
         Faults of each kind and size.
+    controls : int
+        Healthy machines that are heard as long as those with a fault.
     sizes : tuple of float
     within_s : float
         Time after which a fault that was not found counts as missed, at most two hours.
@@ -78,6 +80,7 @@ class Extent:
     healthy_clips: int = 60
     clips_a_unit: int = 2
     trials: int = 6
+    controls: int = 24
     sizes: tuple[float, ...] = SIZES
     within_s: float = WITHIN_S
 
@@ -133,7 +136,6 @@ def evaluate(
     clips = _healthy_clips(kept, extent, rng, tell)
     found = trials(kept, extent.trials, rng, tell, extent.sizes, extent.within_s)
     false_cases = _false_cases(tally, extent)
-    controls = 3 * extent.trials
     return {
         "seed": seed,
         "extent": asdict(extent),
@@ -143,8 +145,8 @@ def evaluate(
         "healthy_clips": clips,
         "detection": _detection(found, extent.sizes),
         "healthy_trials": {
-            "trials": controls,
-            "events": healthy_trials(kept, controls, rng, extent.within_s),
+            "trials": extent.controls,
+            "events": healthy_trials(kept, extent.controls, rng, extent.within_s),
         },
         "targets": list(_targets(false_cases)),
     }
