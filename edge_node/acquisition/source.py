@@ -31,7 +31,8 @@ class LiveSource:
     @property
     def continues(self) -> bool:
         """Whether another epoch may follow."""
-        return not self._acquisition.over or self._acquisition.epochs[-1] is not self._epoch
+        epochs = self._acquisition.epochs
+        return not self._acquisition.over or (bool(epochs) and epochs[-1] is not self._epoch)
 
     @property
     def next_sample(self) -> int:

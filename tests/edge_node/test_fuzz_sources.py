@@ -94,7 +94,7 @@ def test_a_replay_of_damaged_recordings(tmp_path, suffix, n):
         assert read.counts.nbytes < 1e6
 
 
-@MANY
+@FEW
 def test_damaged_configurations(tmp_path, n):
     rng = np.random.default_rng(3)
     sound = [sample_config(kind).encode() for kind in ("replay", "simulator", "tcp")]

@@ -59,7 +59,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(steps, st.integers(2 * BLOCK, 400))
 def test_whatever_comes_is_read_once_in_order_or_counted_as_lost(script, capacity):
     epoch = epoch_of(capacity)
