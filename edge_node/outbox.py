@@ -109,7 +109,8 @@ class Outbox:
         with self.waiting.taken(now_ns, everything=everything or awaited) as rows:
             blocks = feature_blocks(rows, self._origin, self._channels, bundle)
             found = [*self._records, *spectra(clips), *blocks]
-            leaves = bool(found or values(clips))
+            # Not what is packed: when it is ready is luck, and heartbeats must not depend on it.
+            leaves = bool(self._records or blocks)
             yield Batch(found, clips, checkpoint(clips, leaves), now_ns)
         self._desk.kept(clips)
         self._records = []
