@@ -121,7 +121,7 @@ def test_no_raw_sample_leaves_in_a_hundred_lives(tmp_path_factory, **life):
 
 
 def check_private(folder: Path, privacy: dict, seed: int, block_s: float) -> None:
-    counts = loud(7.0, seed)
+    counts = loud(5.0, seed)
     node = lived(folder, counts, privacy, block_s)
     spooled = [r.value for r in node.spool.peek(NO_BOUND)]
     records = [decode(v) for v in spooled]

@@ -29,7 +29,7 @@ def groups(block: FeatureBlock):
                 yield (channel, state), rows[np.argsort(keys["t0_ns"][rows], kind="stable")]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(
     st.sampled_from(["mean", "max", "sample", "status"]),
     st.integers(4, 30),
@@ -159,11 +159,11 @@ def test_gap_records_are_bounded_however_long_it_lasts(tmp_path):
     writer = SpoolWriter(spool, "harbour/pump-1", 120 * S)
     for hour in range(220):
         writer.write([beat(hour * HOUR, hour), event(hour * HOUR)], [], b"", hour * HOUR)
-    assert len(gaps(spool)) == MOST_GAPS
-    told = [x["records"] for gap in gaps(spool) for x in gap.detail["losses"]]
+    found = gaps(spool)
+    assert len(found) == MOST_GAPS
+    told = [x["records"] for gap in found for x in gap.detail["losses"]]
     told += [x.records for x in spool.open_losses()]
-    waiting = [r for r in spool.peek(NO_BOUND) if decode(r.value) not in gaps(spool)]
-    assert sum(told) + len(waiting) == 440
+    assert sum(told) + len(spool.peek(NO_BOUND)) - len(found) == 440
 
 
 def test_a_lane_is_fixed_at_the_append_by_how_long_the_live_lane_has_waited(tmp_path):
