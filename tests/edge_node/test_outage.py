@@ -168,10 +168,10 @@ def test_an_outage_that_fills_the_spool(tmp_path):
 @pytest.mark.prove
 @pytest.mark.parametrize("seed", range(3))
 def test_three_days_without_a_link_and_a_spool_for_one(tmp_path, seed):
-    life = live_through(tmp_path / "node", 72, 1_500_000, 60, seed)
+    life = live_through(tmp_path / "node", 72, 600_000, 60, seed)
     found = check_nothing_is_unexplained(life, tmp_path / "home")
     assert {x["step"] for x in found["lost"]} >= {"given up", "thinned", "shortened"}
     assert {x["kind"] for x in found["lost"]} == {"clips", "features", "health"}
     assert life.kills > 20
-    assert life.most_on_disk < 1.05 * 1_500_000 + 200_000
+    assert life.most_on_disk < 1.05 * 600_000 + 200_000
     life.close()
