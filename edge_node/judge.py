@@ -37,13 +37,9 @@ from vibro.records import LIVE, Event, Origin, RecordId, StreamInfo
 
 Floats = NDArray[np.float32]
 Told = tuple[str, tuple[tuple[str, float], ...]]
-Head = tuple[str, int, int, int, float]
-"""Path, first sample, start, end and speed of a window."""
 _NAN = float("nan")
-_F = {name: i for i, name in enumerate(FAST_NAMES)}
-_L = {name: i for i, name in enumerate(LONG_NAMES)}
-_VELOCITY, _DISPLACEMENT = _L["velocity_rms_mm_s"], _L["displacement_rms_um"]
-_SIGNS = [_F[name] for name in ("rms", "peak", "mean", "repeat_share")]
+_RMS = FAST_NAMES.index("rms")
+_VELOCITY = LONG_NAMES.index("velocity_rms_mm_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +184,12 @@ class Judge:
         if path != "fast":
             held = self.state in UNJUDGED or self._states.held_over(t0_ns)
             return self.state if held else TRANSIENT
+        if self._states.goes_back(end_ns):
+            for decider in self._deciders:
+                decider.rewind(t0_ns)
+            self._screen.blind_ns = min(self._screen.blind_ns, t0_ns)
         before = self.state
-        level = _NAN if rpm == rpm else float(values[:, _F["rms"]].max())
+        level = _NAN if rpm == rpm else float(values[:, _RMS].max())
         state = self._states.window(t0_ns, end_ns, rpm, level)
         if state != before:
             self._refer()

@@ -79,6 +79,8 @@ class Screen:
                 off = self._fallen(values, usual(), by_speed)
         if t0_ns < self.blind_ns:
             _not_judged(judged, [c for c, d in enumerate(self._deciders) if t0_ns < d.blind_ns])
+        if not some:
+            return {}
         asked = {c: self.told(head, c, values, judged, off) for c in some}
         blind = [c for c, w in asked.items() if self._deciders[c].blind(w)]
         if blind:
@@ -95,7 +97,7 @@ class Screen:
             over = (values[:, columns] >= least).any(axis=1).tolist()
             found = [a or b for a, b in zip(found, over, strict=True)]
         some = [c for c, d in enumerate(self._deciders) if found[c] or not d.quiet]
-        return some, any(p[c] < self._rules.p_watch for c in some)
+        return some, bool(some) and any(p[c] < self._rules.p_watch for c in some)
 
     def _fallen(self, values: Floats, usual: Usual, by_speed: bool) -> NDArray[np.bool_]:
         r = self._rules

@@ -95,6 +95,12 @@ class ChannelDecider:
             w.path == "fast" and any(sensor_signs(w, self._rules, self._full))
         )
 
+    def rewind(self, end_ns: int) -> None:
+        """Forget instants that are not yet, because the clock was set back."""
+        self._blind_ns = min(self._blind_ns, end_ns)
+        if self._event is not None:
+            self._event["held_ns"] = min(self._event["held_ns"], end_ns)
+
     def window(self, w: Window) -> Change | None:
         """Take one window; return the change it makes, if any."""
         signs = self._signs(w)

@@ -86,29 +86,24 @@ class _Track:
     def __init__(self, span_ns: int) -> None:
         self.held: list[list[float]] = []
         self._buckets = span_ns // BUCKET_NS
-        self._closed: tuple[float, float] | None = None
 
-    def push(self, t_ns: int, value: float) -> None:
+    def push(self, t_ns: int, value: float) -> bool:
+        """Take a value; return whether it is the first of its quarter of a second."""
         number = t_ns // BUCKET_NS
         if self.held and self.held[-1][0] == number:
             self.held[-1][1] += value
             self.held[-1][2] += 1
-            return
-        self._closed = None
+            return False
         self.held.append([number, value, 1])
         # The bucket before the span stays when windows are longer than it.
         while len(self.held) > 2 and self.held[0][0] < number - self._buckets:
             del self.held[0]
+        return True
 
     def spread(self) -> tuple[float, float]:
         """Greatest difference among the means, and the seconds over which they were taken."""
-        last, total, n = self.held[-1]
-        now = total / n
-        if self._closed is None:
-            means = [total / n for _, total, n in self.held[:-1]] or [now]
-            self._closed = min(means), max(means)
-        low, high = self._closed
-        return max(high, now) - min(low, now), (last - self.held[0][0]) * BUCKET_NS / 1e9
+        means = [total / n for _, total, n in self.held]
+        return max(means) - min(means), (self.held[-1][0] - self.held[0][0]) * BUCKET_NS / 1e9
 
     def slope(self) -> float:
         """Change a second from the older half of the means to the newer; 0 with less than four."""
@@ -138,7 +133,15 @@ class OperatingStates:
         self._since_ns = -1
         self._started_ns = -1
         self._band: int | None = None
+        self._moves = False
+        self._newest_ns = -1
         self._track = self._new_track()
+
+    def _rewind(self, t0_ns: int) -> None:
+        """Forget instants that are not yet: the clock was set back."""
+        self._track = self._new_track()
+        self._since_ns = min(self._since_ns, t0_ns)
+        self._started_ns = min(self._started_ns, t0_ns)
 
     def _new_track(self) -> _Track:
         return _Track(LEVEL_NS if self.by == "level" else SPEED_NS)
@@ -156,6 +159,9 @@ class OperatingStates:
         """
         by = "speed" if rpm == rpm else "level"
         first = not self.by
+        if self.goes_back(end_ns):
+            self._rewind(t0_ns)
+        self._newest_ns = end_ns
         if by != self.by:
             self.by = by
             self._track = self._new_track()
@@ -164,6 +170,10 @@ class OperatingStates:
             self._since_ns = t0_ns
         self.state = state
         return state
+
+    def goes_back(self, end_ns: int) -> bool:
+        """Whether a window ends before the newest one did: the clock was set back."""
+        return end_ns < self._newest_ns
 
     def held_over(self, t0_ns: int) -> bool:
         """Whether one state that may be judged has held since ``t0_ns``."""
@@ -177,9 +187,11 @@ class OperatingStates:
         if stood:
             self._started_ns = t0_ns
         known = self.by == "speed"
-        self._track.push(end_ns, rpm if known else 20.0 * math.log10(max(level, 1e-9)))
+        if self._track.push(end_ns, rpm if known else 20.0 * math.log10(max(level, 1e-9))):
+            # Four times a second is soon enough.
+            self._moves = self._speed_moves(rpm) if known else self._level_moves(end_ns)
         blanked = self._started_ns >= 0 and t0_ns < self._started_ns + self._blanking_ns
-        if blanked or (self._speed_moves(rpm) if known else self._level_moves(end_ns)):
+        if blanked or self._moves:
             return TRANSIENT
         return self._regime(rpm) if known else RUNNING
 
@@ -226,6 +238,8 @@ class OperatingStates:
             "since_ns": self._since_ns,
             "started_ns": self._started_ns,
             "band": self._band,
+            "moves": self._moves,
+            "newest_ns": self._newest_ns,
             "track": [list(bucket) for bucket in self._track.held],
         }
 
@@ -234,5 +248,6 @@ class OperatingStates:
         self.state, self.by = state["state"], state.get("by", "")
         self._since_ns = state.get("since_ns", -1)
         self._started_ns, self._band = state.get("started_ns", -1), state.get("band")
+        self._moves, self._newest_ns = state.get("moves", False), state.get("newest_ns", -1)
         self._track = self._new_track()
         self._track.held = [list(bucket) for bucket in state.get("track", [])]

@@ -126,3 +126,13 @@ def test_a_snapshot_from_before_triggers_had_names_is_understood():
         assert [c.causes for c in run(one, [long(0, mm_s=2.9)])] == [("iso_velocity",)]
         (change,) = run(one, [fast(30, **CLIPPED)])
         assert "sensor:clipping" in change.causes
+
+
+def test_a_clock_that_is_set_back_leaves_no_channel_blind():
+    d = decider()
+    run(d, [fast(10_000 + k, **FLAT) for k in range(20)])
+    back = fast(0)
+    d.rewind(back.t0_ns)
+    assert not d.blind(back)
+    changes = run(d, [fast(k) for k in range(120)])
+    assert [c.what for c in changes] == ["cleared"]

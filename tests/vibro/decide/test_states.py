@@ -193,3 +193,13 @@ def test_an_older_snapshot_knows_only_the_state():
     assert states.state == STOPPED
     assert states.state in UNJUDGED
     assert run(states, [1480.0]) == [RUNNING]
+
+
+def test_a_clock_that_is_set_back_leaves_nothing_waiting_for_its_old_time():
+    states = OperatingStates(FIELD)
+    run(states, steady(5, 0.0) + steady(1, 1480.0), first=100_000)
+    found = run(states, steady(10, 1480.0))
+    assert found[-1] == RUNNING
+    assert seconds(TRANSIENT, found) <= FIELD.blanking_s + HOP_S
+    assert states.held_over(ns(len(found) - 20))
+    assert len(states.snapshot()["track"]) < 20
