@@ -287,6 +287,8 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if values is not None:
             sections[name] = kind(**values)
     sections["limits"] = read_limits(raw.get("limits", []), mistakes)
+    if "states" in sections:
+        mistakes += sections["states"].problems()
     mistakes += [
         f"'{key}' is not known: known are register, {', '.join(_SECTIONS)}, limits"
         for key in sorted(set(raw) - set(_SECTIONS) - {"register", "limits"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from edge_node.options import option, read_section, sample_section
@@ -38,6 +39,13 @@ class StatesSection:
         low=0,
     )
     blanking_s: float = option(3.0, "s", "Time after a start in which nothing is judged.", low=0)
+
+    def problems(self) -> list[str]:
+        """What is wrong with it as a whole."""
+        edges = self.rpm_edges
+        if all(a < b for a, b in pairwise(edges)):
+            return []
+        return [f"states.rpm_edges must rise, they are {', '.join(f'{e:g}' for e in edges)}"]
 
     @property
     def rules(self) -> StateRules:
