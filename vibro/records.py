@@ -177,14 +177,16 @@ class Event:
         The worst seen so far.
     causes : tuple of str
         What raised it: ``forest_fast``, ``forest_long``, ``lasting_shift`` (blocks of
-        windows), ``iso_velocity``, ``iso_displacement``, ``limit:NAME`` or ``sensor:FAULT``.
+        windows), ``iso_velocity``, ``iso_displacement``, ``iso_change`` (against the reference),
+        ``limit:NAME`` (set by hand), ``sensor:FAULT``, or ``monitoring_lost`` (clipped or flat for
+        seconds while the machine runs: an alarm).
     score, p_value : float
         Worst score in (0, 1] and its calibrated p-value; NaN without a baseline.
     contributions : tuple of (str, float)
         Features that made the score, with their deviation from the baseline in robust standard
         deviations, largest first.
     sensor_fault : Fault or None
-        Set when the measurement, not the machine, is at fault.
+        Set when the measurement, not the machine, is at fault: the machine gave no cause.
     """
 
     id: RecordId
