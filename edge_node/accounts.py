@@ -51,6 +51,11 @@ class Accounts:
         self.tally = LatencyTally()
         self.end = 0
 
+    def reconfigure(self, heartbeat_s: float) -> None:
+        """Go on with another longest silence."""
+        self._heartbeat_s = heartbeat_s
+        self._pulse.reconfigure(round(heartbeat_s * 1e9))
+
     def block(self, block: SampleBlock) -> None:
         """Count a processed block; samples that were read again after a restart count once."""
         end = block.first_sample + block.counts.shape[1]

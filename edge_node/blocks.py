@@ -49,6 +49,10 @@ class Waiting:
     def __bool__(self) -> bool:
         return any(self._held.values())
 
+    def reconfigure(self, status_ns: int) -> None:
+        """Go on with another interval of status."""
+        self._patience[True] = STATUS_ROWS * status_ns
+
     def add(self, rows: Sequence[Row]) -> None:
         """Let rows wait."""
         for row in rows:

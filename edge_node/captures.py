@@ -45,6 +45,10 @@ class CaptureRules:
         self._open: dict[str, int] = {}
         self._wait_ns = spacing_ns
 
+    def reconfigure(self, spacing_ns: int, per_day: int) -> None:
+        """Go on with another spacing and number; what was taken counts."""
+        self._spacing_ns, self._per_day = spacing_ns, per_day
+
     def event(self, event: Event) -> Due | None:
         """Take note of an event's revision; return the clip that it calls for."""
         thing, now_ns = event.id.thing, event.t_decided_ns

@@ -52,6 +52,11 @@ class ClipDesk:
         self._cutter = ClipCutter(self.memory_samples, info.rate_hz)
         self._packer = ClipPacker()
 
+    def reconfigure(self, reporting: ReportingSection, privacy: Privacy) -> None:
+        """Go on with another spacing and number of clips, and by other rules of what may leave."""
+        self._reporting, self._privacy = reporting, privacy
+        self._rules.reconfigure(round(reporting.clip_spacing_s * 1e9), reporting.clips_per_day)
+
     # -- orders --------------------------------------------------------------------------------
 
     def begin(self) -> None:

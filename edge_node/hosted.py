@@ -109,6 +109,15 @@ class HostedNode:
             self.actuator,
         )
 
+    def ship_to(self, config: NodeConfig) -> None:
+        """Ship to another log, and listen to it; what was shipped stays counted."""
+        self._log = EmbeddedLog(config.path(config.ship.log))
+        self._notices_read = self._requests_read = 0
+        shipped, sizes = self.shipper.records, self.shipper.bytes_by_kind
+        self.shipper = self._connected(config)
+        self.shipper.records, self.shipper.bytes_by_kind = shipped, sizes
+        self._shipped = -1
+
     def _connected(self, config: NodeConfig) -> Shipper:
         return Shipper(
             self._spool,

@@ -144,6 +144,12 @@ class Judge:
             self._usual_levels = self._models.usual_envelope_db(self.state)
         return self._usual_levels
 
+    def limit_as(self, other: Judge) -> None:
+        """Take over another judge's limits; events that are open stay so until they clear."""
+        for new, held in zip(other._deciders, self._deciders, strict=True):
+            new.restore(held.snapshot())
+        self._deciders, self._screen = other._deciders, other._screen
+
     def window(
         self, path: str, first: int, t0_ns: int, end_ns: int, values: Floats, rpm: float
     ) -> Verdict:

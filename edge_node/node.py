@@ -13,25 +13,20 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from edge_node.accounts import Accounts
-from edge_node.blocks import Waiting
-from edge_node.clip_desk import ClipDesk
 from edge_node.config import NodeConfig
 from edge_node.gather import HopGatherer
-from edge_node.memory import Memory
-from edge_node.outbox import Batch, Outbox
+from edge_node.judge import Judge
+from edge_node.outbox import Batch
 from edge_node.packing import Packed
-from edge_node.pipeline import Pipeline
+from edge_node.parts import Parts
 from edge_node.prior import prior_of
-from edge_node.privacy import Privacy
 from edge_node.reflex import Reflex, Trip
-from edge_node.requests import CaptureRequests, refusal
+from edge_node.requests import refusal
 from edge_node.sources.port import Gap, Source
-from edge_node.spool import EnduringSpool, Spool, SpoolWriter
-from edge_node.timeline import Timeline
+from edge_node.spool import EnduringSpool, Spool
 from vibro.assets import Machine
 from vibro.bundle import Bundle
-from vibro.records import LIVE, Health, Origin, SampleBlock
+from vibro.records import Health, SampleBlock
 
 
 class Node:
@@ -64,38 +59,14 @@ class Node:
     ) -> None:
         self.config, self.machine, self.source, self.spool = config, machine, source, spool
         self._monotonic = monotonic
-        info, node, reporting = source.info, config.node, config.reporting
-        # The sequence is given by the spool at the moment of the append.
-        self._origin = Origin(node.id, node.site, node.machine, LIVE, 0, info.stream_epoch)
-        self._timeline = Timeline(info.rate_hz)
-        privacy = Privacy(config.privacy, config.ship.region, machine.region)
-        self._desk = ClipDesk(reporting, info, self._origin, self._timeline, privacy)
-        waiting = Waiting(_ns(reporting.status_s), _ns(reporting.sample_s))
-        self._outbox = Outbox(
-            SpoolWriter(spool, self._origin.machine_path, _ns(config.ship.live_s)),
-            self._origin,
-            tuple(c.channel for c in info.channels),
-            waiting,
-            self._desk,
-            privacy,
-        )
-        self._accounts = Accounts(
-            self._origin, len(info.channels), info.sample_bytes, reporting.heartbeat_s
-        )
-        self._requests = CaptureRequests(
-            reporting.captures_s_per_day, reporting.clip_s, reporting.capture_max_s
-        )
-        self._pipeline = Pipeline(
-            machine, info, config, self._origin, self._timeline, self._outbox, self._desk
-        )
-        self._memory = Memory(
-            self._timeline, self._accounts, self._pipeline, waiting, self._desk, self._requests
-        )
+        self._parts = parts = Parts.of(config, machine, source.info, spool)
+        self._timeline, self._accounts, self._desk = parts.timeline, parts.accounts, parts.desk
+        self._outbox, self._pipeline = parts.outbox, parts.pipeline
         self._rested = 0
         self._commissioned = self._closed = False
         self._last_commit_ns = 0
         self._resume()
-        reflex = None if act is None else Reflex(config.reflex, info, self._accounts.end)
+        reflex = None if act is None else Reflex(config.reflex, source.info, self._accounts.end)
         self._reflex = reflex if reflex is not None and reflex.armed else None
         self._act = act or (lambda _: None)
         # After the checkpoint, which may be older than the bundle and know only its predecessor's
@@ -110,10 +81,10 @@ class Node:
         held = json.loads(self.spool.checkpoint() or "null")
         start = 0
         if held is not None and held.get("epoch") != self.source.info.stream_epoch:
-            self._memory.follow(held)
+            self._parts.follow(held)
             self._commissioned = True
         elif held is not None:
-            self._memory.restore(held)
+            self._parts.restore(held)
             self._last_commit_ns = held["last_commit_ns"]
             block = max(1, self._timeline.samples(self.config.source.block_s))
             back = max(self._desk.memory_samples, self._pipeline.memory_samples)
@@ -134,7 +105,7 @@ class Node:
             "rate_hz": info.rate_hz,
             "closed": self._closed,
             "last_commit_ns": self._last_commit_ns,
-            **self._memory.snapshot(kept),
+            **self._parts.snapshot(kept),
         }
         return json.dumps(state).encode()
 
@@ -143,7 +114,7 @@ class Node:
     @property
     def finished(self) -> bool:
         """Whether the source has ended and everything it led to is in the spool."""
-        return self.source.finished and not self._outbox and not self._memory.waiting
+        return self.source.finished and not self._outbox and not self._outbox.waiting
 
     @property
     def bundle_version(self) -> str:
@@ -178,6 +149,23 @@ class Node:
         if self._timeline.begun:
             self._outbox.add(self._heartbeat(full=True))
             self.commit()
+
+    def reconfigure(self, config: NodeConfig, reflex: Reflex | None, judge: Judge | None) -> None:
+        """Go on with another configuration from the next block on; see `reload`.
+
+        Parameters
+        ----------
+        reflex, judge
+            Made for its limits; None where these have not changed.
+        """
+        self._parts.reconfigure(config, self.machine, judge)
+        if reflex is not None:
+            self._reflex = reflex if reflex.armed else None
+        self.config = config
+
+    def latencies(self) -> dict[str, int]:
+        """Counts of this process's decision latencies, by bin."""
+        return self._accounts.tally.as_dict()
 
     @property
     def commit_due(self) -> bool:
@@ -260,7 +248,7 @@ class Node:
         now_ns : int
             Time of day: requests expire by it.
         """
-        asked = self._requests.take(
+        asked = self._parts.requests.take(
             value, now_ns, forbidden=self._desk.forbidden("capture"), busy=self._desk.capturing
         )
         if asked is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edge_node.blocks import Waiting, feature_blocks
 from edge_node.clip_desk import ClipDesk
+from edge_node.config import ReportingSection
 from edge_node.packing import Packed, spectra, values
 from edge_node.privacy import Plain, Privacy
 from edge_node.reporting import Row
@@ -57,6 +58,11 @@ class Outbox:
 
     def __bool__(self) -> bool:
         return bool(self._records)
+
+    def reconfigure(self, reporting: ReportingSection, privacy: Privacy) -> None:
+        """Go on with another interval of status, and by other rules of what may leave."""
+        self.waiting.reconfigure(round(reporting.status_s * 1e9))
+        self._privacy = privacy
 
     @property
     def urgent(self) -> bool:

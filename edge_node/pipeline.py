@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.clip_desk import ClipDesk
-from edge_node.config import NodeConfig
+from edge_node.config import NodeConfig, ReportingSection
 from edge_node.judge import Judge
 from edge_node.outbox import Outbox
 from edge_node.reporting import PathReporter, StatusReporter
@@ -75,6 +75,14 @@ class Pipeline:
         self._long: deque[tuple[int, NDArray[np.float32], float]] = deque()
         self._reached = 0
         self.begin(0)
+
+    def reconfigure(self, reporting: ReportingSection, judge: Judge | None) -> None:
+        """Go on with other intervals, and by the limits of another judge if there is one."""
+        for path in self._paths.values():
+            path.reconfigure(round(reporting.summary_s * 1e9))
+        self._status.reconfigure(round(reporting.status_s * 1e9))
+        if judge is not None:
+            self.judge.limit_as(judge)
 
     def begin(self, start_sample: int) -> None:
         """Expect this sample next; windows that were judged before are passed over."""

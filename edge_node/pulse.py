@@ -31,6 +31,10 @@ class Pulse:
         self._full_ns: int | None = None
         self._told: dict[str, Any] = {}
 
+    def reconfigure(self, every_ns: int) -> None:
+        """Go on with another longest silence."""
+        self._every_ns = every_ns
+
     def said(self, now_ns: int) -> None:
         """Take note that a record has been handed over, or that the stream has begun."""
         self._said_ns = now_ns

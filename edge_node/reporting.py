@@ -70,6 +70,10 @@ class PathReporter:
         self._lengths = {"summary": interval_ns, "sample": sample_ns}
         self._open: dict[str, dict[str, Any]] = {}
 
+    def reconfigure(self, interval_ns: int) -> None:
+        """Go on with another interval of means: the open one ends where the new grid has a line."""
+        self._lengths["summary"] = interval_ns
+
     def window(self, first_sample: int, t0_ns: int, state: str, values: Floats) -> list[Row]:
         """Take one window's vectors, shape (channels, features); return the rows it closed.
 
@@ -166,6 +170,10 @@ class StatusReporter:
     def __init__(self, channels: int, interval_ns: int) -> None:
         self._channels, self._interval_ns = channels, interval_ns
         self._open: dict[str, Any] | None = None
+
+    def reconfigure(self, interval_ns: int) -> None:
+        """Go on with another interval: the open one ends where the new grid has a line."""
+        self._interval_ns = interval_ns
 
     def fast(
         self, first_sample: int, t0_ns: int, state: str, judged: bool, facts: dict[str, Floats]

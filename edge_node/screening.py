@@ -71,7 +71,8 @@ class Screen:
         by_speed : bool
             Whether the state is known by the speed.
         """
-        t0_ns, some = head[2], range(len(self._deciders))
+        t0_ns = head[2]
+        some: Sequence[int] = range(len(self._deciders))
         off = None
         if head[0] == "fast":
             some, strange = self._suspected(values, judged)
@@ -94,8 +95,8 @@ class Screen:
         found = self._suspects.of(values[:, _SIGNS].tolist(), p)
         if self._fast_limits is not None:
             columns, least = self._fast_limits
-            over = (values[:, columns] >= least).any(axis=1).tolist()
-            found = [a or b for a, b in zip(found, over, strict=True)]
+            over: NDArray[np.bool_] = np.asarray((values[:, columns] >= least).any(axis=1))
+            found = [a or bool(b) for a, b in zip(found, over, strict=True)]
         some = [c for c, d in enumerate(self._deciders) if found[c] or not d.quiet]
         return some, bool(some) and any(p[c] < self._rules.p_watch for c in some)
 

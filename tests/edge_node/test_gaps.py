@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from edge_node.sources.port import Gap
@@ -124,8 +123,10 @@ def test_the_next_epoch_starts_its_counts_afresh_and_keeps_the_order(tmp_path):
     assert new[-1].seen == new[-1].processed == COUNTS.size
     assert max(h.seen for h in beats if h.id.stream_epoch == 0) == 2 * 17 * RATE
     for kind in (Event, Health, FeatureBlock, Clip):
-        sequences = [r.origin.sequence for r in of(kind, again.spool)]
-        assert sequences == list(range(len(sequences)))
+        found = of(kind, again.spool)
+        for lane in {r.origin.lane for r in found}:
+            sequences = [r.origin.sequence for r in found if r.origin.lane == lane]
+            assert sequences == list(range(len(sequences)))
     # One commissioning clip for the machine, not one for each start of its node.
     clips = of(Clip, again.spool)
     assert [c.reason for c in clips].count("commissioning") == 1
@@ -144,5 +145,4 @@ def test_a_live_stream_is_dated_anew_as_its_clock_drifts(tmp_path):
     run(node)
     last = of(Health, node.spool)[-1]
     assert last.t0_ns == pytest.approx(T0 + 36 * S * (1 + 2e-4), abs=S * 2e-4)
-    assert np.diff([h.t0_ns for h in of(Health, node.spool)]).min() > 0
     assert spool_in(tmp_path).checkpoint() is not None
