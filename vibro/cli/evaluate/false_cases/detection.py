@@ -52,7 +52,7 @@ class Trial:
         Of that event.
     causes : tuple of str
     named : str
-        Fault that the diagnosis of the event's clip put first; empty when none.
+        Fault that the diagnosis of the event's clip put first; empty when none or unknown.
     """
 
     fault: Fault
@@ -120,7 +120,8 @@ def _trial(
     delay_s = (event.t_decided_ns - T0_NS) / 1e9 - begin_s
     clip_s = max(begin_s, begin_s + delay_s - 2.0)
     said = diagnosed(unit, clip_s, commissioning(unit), faulty).diagnoses
-    named = said[0].fault.value if said and said[0].probability >= 0.5 else ""
+    sure = bool(said) and said[0].probability >= 0.5 and said[0].fault is not Fault.UNKNOWN
+    named = said[0].fault.value if sure else ""
     return Trial(fault, size, delay_s, event.severity, event.causes, named)
 
 

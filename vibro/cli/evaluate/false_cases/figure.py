@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-WIDTH, HEIGHT, LEFT, TOP, PANEL, GAP = 900, 470, 62, 34, 176, 56
+WIDTH, HEIGHT, LEFT, TOP, PANEL, GAP = 900, 490, 62, 34, 176, 56
 COLOURS = ("#2f7fd6", "#d1782a", "#2c9c6a", "#b0569c", "#8a8f1c")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2")
 STYLE = (

@@ -79,7 +79,7 @@ class Extent:
     blocks: int = 120
     healthy_clips: int = 60
     clips_a_unit: int = 2
-    trials: int = 6
+    trials: int = 12
     controls: int = 24
     sizes: tuple[float, ...] = SIZES
     within_s: float = WITHIN_S
@@ -280,7 +280,7 @@ def _detection(found: Sequence[Trial], sizes: Sequence[float]) -> list[dict[str,
                     "median_delay_s": median_delay([t.delay_s for t in mine]),
                     "at_alert": sum(t.severity >= Severity.ALERT for t in mine) / len(mine),
                     "named": sum(t.named == fault.value for t in mine) / len(mine),
-                    "named_wrong": sum(t.named not in ("", fault.value) for t in mine) / len(mine),
+                    "named_as": dict(Counter(t.named for t in mine if t.named)),
                     "causes": dict(Counter("+".join(t.causes) for t in hits)),
                 }
             )

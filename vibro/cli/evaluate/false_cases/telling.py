@@ -46,14 +46,15 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"healthy waveforms with an event: {control['events']} of {control['trials']}, 2 h each"
     for path in ("fast", "long"):
         yield from _validation(path, result["validation"][path])
-    yield "fault             size  found (95 %)            median time   named  misnamed"
+    yield "fault             size  found (95 %)            median time   named  named otherwise"
     for row in result["detection"]:
         delay = row["median_delay_s"]
         yield (
             f"{row['fault']:<16} {row['size']:>5g}  {row['found']:>4.0%} "
             f"({row['low']:>4.0%} to {row['high']:>4.0%})  "
             f"{'-' if delay is None else f'{delay:.1f} s':>12}  "
-            f"{row['named']:>6.0%}  {row['named_wrong']:>6.0%}"
+            f"{row['named']:>6.0%}  "
+            f"{', '.join(f'{k} {n}' for k, n in row['named_as'].items() if k != row['fault'])}"
         )
     for target in result["targets"]:
         met = "met" if target["met"] else "missed"
