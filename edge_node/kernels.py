@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_node.reporting import PathReporter, StatusReporter
 from vibro.bundle import Bundle, Geometry, PathModel, Scaling, Scorer, check_golden
 from vibro.features.levels import exceed, levels_of
 from vibro.features.setup import ChannelSetup
@@ -95,6 +94,8 @@ def _example(rate_hz: float) -> Callable[[], None]:
 
 
 def _reported(fast: np.ndarray) -> None:
+    from edge_node.reporting import PathReporter, StatusReporter  # noqa: PLC0415 (no start needs it)
+
     PathReporter("fast", "node", 1, 1).window(0, 0, "running", fast)
     StatusReporter(1, 1).fast(0, 0, "running", judged=True, facts={"score_fast": fast[:, 0]})
 

@@ -25,6 +25,8 @@ import json, sys
 from dataclasses import replace
 import numpy as np
 from edge_node.kernels import _smallest, use_library
+from edge_node.reporting import PathReporter, StatusReporter
+from vibro.features.levels import exceed, levels_of
 why = use_library()
 from vibro.bundle import Scorer
 from vibro.features.setup import ChannelSetup
@@ -54,8 +56,22 @@ strange = [
     [np.concatenate(by.judge("fast", made(row[:1]), "running")) for row in fast]
     for by, made in ((scorer, strided), (scorer, np.float64), (odd, np.float32))
 ]
+levels = levels_of(np.ones(2), np.full((3, 2), np.inf))
+peaks = []
+for kind in (np.int16, np.int32, np.float32):
+    counts = rng.integers(-99, 99, (2, 64)).astype(kind)
+    for block in (counts, counts[:, 7:39]):
+        exceed(block, 0, 32, True, 32, 50.0, levels)
+        peaks.append(levels.found[:2].copy())
+reporter, status = PathReporter("fast", "node", 10**18, 10**18), StatusReporter(2, 10**18)
+for i, row in enumerate(fast):
+    reporter.window(i, i, "running", row)
+    status.fast(i, i, "running", True, {"score_fast": row[:, 1]})
+means = [r.values for r in reporter.close() if r.content == "mean"]
 np.savez(
-    out, strange=np.array(strange), fast=fast, long=np.concatenate([b.long for b in pushed]),
+    out, peaks=np.array(peaks), means=np.array(means),
+    score=np.array([r.values["score_fast"] for r in status.close()]),
+    strange=np.array(strange), fast=fast, long=np.concatenate([b.long for b in pushed]),
     rpm=np.concatenate([b.fast_rpm for b in pushed]), scores=np.array(scores),
 )
 print(json.dumps({"why": why, "numba": "numba" in sys.modules}))
@@ -77,7 +93,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kernels") / "library"
     held = compile_library([25600.0], folder)
     assert {h.split(" ")[0].split(":")[1] for h in held} == {
-        "feed", "take_long", "_fill", "_judge", "_lengths",
+        "feed", "take_long", "_fill", "_means", "_judge", "_lengths",
+        "exceed", "add_about", "add_known",
     }  # fmt: skip
     return folder
 
