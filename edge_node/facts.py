@@ -29,7 +29,8 @@ def status(config: NodeConfig) -> dict[str, Any]:
     -------
     dict
         ``samples`` (seen, processed, lost), ``state``, ``rpm``, ``channels`` (channel, severity,
-        score of each path, velocity in mm/s; None where there is none), ``bundle``, ``until_ns``
+        score of each path, velocity in mm/s, ``judged_by`` and ``judged_share`` of the running
+        time; None where there is none), ``bundle``, ``until_ns``
         (stream time of the newest committed sample), ``written_ns`` (when the files were last
         written), ``spool_bytes``, ``spool_max_bytes``, ``spool_headroom`` (share that is free),
         ``waiting`` (records by kind), ``oldest_ns`` (of what waits), ``produced`` and ``given_up``.
@@ -99,7 +100,7 @@ def _checkpoint(state: dict[str, Any], channels: tuple[str, ...]) -> dict[str, A
         "bundle": judge.get("levels_of", ""),
         "until_ns": state.get("last_commit_ns"),
         "channels": [
-            {"channel": name, "severity": _severity(judge, c)}
+            {"channel": name, "severity": _severity(judge, c), **_standing(judge, c)}
             | {k: _number(last.get(k, []), c) for k in _TOLD}
             for c, name in enumerate(channels)
         ],
@@ -123,6 +124,16 @@ def _severity(judge: dict[str, Any], channel: int) -> str | None:
         return None
     event = deciders[channel].get("event") or {}
     return Severity(int(event.get("severity", 0))).word
+
+
+def _standing(judge: dict[str, Any], channel: int) -> dict[str, Any]:
+    """What judges a channel, and the share of running time in which something did."""
+    standing, judged = judge.get("standing", []), judge.get("judged", [])
+    if channel >= min(len(standing), len(judged)):
+        return {"judged_by": None, "judged_share": None}
+    running = judge.get("running", 0)
+    share = round(judged[channel] / running, 4) if running else None
+    return {"judged_by": standing[channel], "judged_share": share}
 
 
 def _number(values: list[float], at: int) -> float | None:

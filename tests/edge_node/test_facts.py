@@ -37,6 +37,7 @@ def test_the_files_say_what_was_processed_and_how_each_channel_is(lived):
     assert {c["severity"] for c in facts["channels"]} == {"ok"}
     assert all(c["score_fast"] is None for c in facts["channels"])
     assert all(0.0 < c["velocity_rms_mm_s"] < 5.0 for c in facts["channels"])
+    assert {(c["judged_by"], c["judged_share"]) for c in facts["channels"]} == {("learning", 0.0)}
     assert facts["waiting"]["health"] >= 1
     assert facts["spool_bytes"] > 0
     assert facts["oldest_ns"] is not None

@@ -82,7 +82,7 @@ def _asked(config: NodeConfig) -> dict[str, Any]:
 _HEAD = (
     "NODE", "MACHINE", "PROCESS", "STATE", "RPM", "WORST", "SCORE", "LAG", "SPOOL", "FREE", "MODEL",
 )  # fmt: skip
-_CHANNEL = ("CHANNEL", "SEVERITY", "SCORE FAST", "LONG", "VELOCITY")
+_CHANNEL = ("CHANNEL", "SEVERITY", "SCORE FAST", "LONG", "VELOCITY", "JUDGED BY", "OF ITS TIME")
 
 
 def table(nodes: Sequence[dict[str, Any]]) -> str:
@@ -138,6 +138,8 @@ def _channel(c: dict[str, Any]) -> list[str]:
         _figure(c["score_fast"], ".3f"),
         _figure(c["score_long"], ".3f"),
         "-" if velocity is None else f"{velocity:.2f} mm/s",
+        c.get("judged_by") or "-",
+        _figure(c.get("judged_share"), ".1%"),
     ]
 
 

@@ -28,7 +28,7 @@ NODE = {
         {"channel": "de-h", "severity": "ok", "score_fast": 0.41, "score_long": None,
          "velocity_rms_mm_s": 0.66},
         {"channel": "de-v", "severity": "alert", "score_fast": 0.44, "score_long": 0.71,
-         "velocity_rms_mm_s": 4.2},
+         "velocity_rms_mm_s": 4.2, "judged_by": "proven", "judged_share": 0.987},
     ],
 }  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_a_row_shows_everything_at_a_glance():
 
 def test_one_node_shows_its_channels_and_several_do_not():
     one = table([NODE])
-    assert "de-v     alert     0.440       0.710  4.20 mm/s" in one
+    assert "de-v     alert     0.440       0.710  4.20 mm/s  proven     98.7%" in one
     assert "CHANNEL" not in table([NODE, NODE | {"node": "n2"}])
     assert "n1: samples 30 seen = 28 processed + 2 lost; samples as last committed" in one
 
