@@ -35,7 +35,7 @@ LEARN = 1.0
 SMALL = Extent(
     months=2,
     learn_days=LEARN,
-    runs=4,
+    runs=8,
     run_s=16.0,
     long_audits=1.0,
     fast_audits=0.0,
@@ -194,7 +194,8 @@ def test_the_proof_accounts_for_every_machine_month(proof):
     extent, result = proof
     found = result["false_cases"]
     assert found["machine_months"] == extent.months
-    assert 0.6 * extent.months <= found["running_months"] <= 1.01 * extent.months
+    # Machines on shifts run for half of the time.
+    assert 0.4 * extent.months <= found["running_months"] <= 1.01 * extent.months
     assert found["low95"] <= found["per_running_month"] <= found["high95"]
     json.dumps(result)
 

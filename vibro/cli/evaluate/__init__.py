@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--months",
     type=click.IntRange(1, 100_000),
-    default=1000,
+    default=1250,
     show_default=True,
     help="Healthy machine-months, with --false-cases.",
 )
@@ -88,7 +88,8 @@ def command(
 
     With --false-cases no recordings are read: healthy machines live through simulated months of
     changing load, speed and weather, and what the edge and the rules of cases make of it is
-    counted; then faults of every size are looked for. A thousand months take about half an hour.
+    counted; then faults of every size are looked for. The default, a thousand months of
+    running, takes about half an hour.
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
     for path in (html, figure):
         if path is not None and not path.absolute().parent.is_dir():

@@ -68,7 +68,7 @@ class Extent:
         Time after which a fault that was not found counts as missed, at most two hours.
     """
 
-    months: int = 1000
+    months: int = 1250
     learn_days: float = 7.0
     units_a_site: int = 28
     runs: int = RUNS
