@@ -2,9 +2,10 @@
 
     python -m tests.edge_node.month FOLDER FROM_S
 
-Two channels at 50 samples a second: everything above the samples (acquisition, windows, scores,
-decisions, spool, lanes, epochs) is the real thing, and its laws know no sampling rate. Time is the
-plan's: the time of day is the sum of what has passed and of the jumps so far.
+Two channels at 50 samples a second, in windows of 20 and 41 s, so that a month takes minutes:
+acquisition, scores, decisions, spool, lanes and epochs are the real thing, and their laws know no
+sampling rate. Time is the plan's: the time of day is the sum of what has passed and of the jumps so
+far.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from edge_node.sources.device import Frames
 from tests.edge_node.plants import MACHINE, SCALE, T0, S, announce, bundle_of
 from vibro.assets import Register, export
 from vibro.errors import VibroError
+from vibro.features import spans
 from vibro.log import EmbeddedLog
 from vibro.records import Event, topic
 
 RATE = 50
 RPM = 1206.0
-CHUNK_S = 4
+CHUNK_S = 20
 """The device delivers so much at a time."""
 HOUR, DAY = 3600, 86_400
+ACQUISITION = AcquisitionSection(ring_s=60.0)
 ROUGH_S = 300
 """Length of an episode in which de-h is rough."""
 
@@ -57,8 +60,8 @@ class Plan:
         return T0 + round((at_s + sum(d for t, d in self.jumps if t <= at_s)) * S)
 
 
-def within(at_s: float, spans: list[tuple[int, int]]) -> bool:
-    return any(a <= at_s < b for a, b in spans)
+def within(at_s: float, stretches: list[tuple[int, int]]) -> bool:
+    return any(a <= at_s < b for a, b in stretches)
 
 
 def plan_in(folder: Path) -> Plan:
@@ -74,7 +77,8 @@ def lay_out(folder: Path, plan: Plan) -> None:
     (folder / "plan.json").write_text(json.dumps(asdict(plan)))
     (folder / "nodes" / "n1" / "node.toml").write_text(
         'register = "../../assets.csv"\n[node]\nid = "n1"\nsite = "harbour"\n'
-        'machine = "motor-1"\n[source]\npace = "fast"\nblock_s = 1.0\n'
+        'machine = "motor-1"\n[source]\npace = "fast"\nblock_s = 20.0\n'
+        "[reporting]\ncommit_s = 60.0\n"
         "[spool]\nmax_mb = 1.0\nreserve_mb = 0\n[ship]\nlive_s = 600.0\n"
     )
 
@@ -151,10 +155,10 @@ def keep_a_journal(folder: Path) -> None:
 
 
 def publish(folder: Path, plan: Plan, n: int) -> None:
-    """Announce the n-th bundle, of half an hour of good health."""
+    """Announce the n-th bundle, of two hours of good health."""
     calm = replace(plan, rough=[], loose=[])
-    begin = plan.seconds + 10_000 * (n + 1)
-    healthy = [counts_at(calm, at_s) for at_s in range(begin, begin + 1800, CHUNK_S)]
+    begin = plan.seconds + DAY * (n + 1)
+    healthy = [counts_at(calm, at_s) for at_s in range(begin, begin + 2 * HOUR, CHUNK_S)]
     announce(folder, bundle_of(np.concatenate(healthy, axis=1), f"v{n + 1}", RATE, RPM))
 
 
@@ -165,7 +169,7 @@ def run(folder: Path, from_s: int) -> None:
     live = []
 
     def opened(config, machine, now_ns) -> Plant:
-        live.append(Plant(Sensor(), machine.channels, AcquisitionSection(), 4.0, exact=False))
+        live.append(Plant(Sensor(), machine.channels, ACQUISITION, float(CHUNK_S), exact=True))
         return live[0]
 
     hosted = HostedNode(load(folder / "nodes" / "n1" / "node.toml"), plan.utc_ns(from_s), opened)
@@ -205,4 +209,5 @@ def disk(hosted: HostedNode, *, full: bool) -> None:
 
 
 if __name__ == "__main__":
+    spans.FAST_S, spans.LONG_S = 20.48, 40.96
     run(Path(sys.argv[1]), int(sys.argv[2]))

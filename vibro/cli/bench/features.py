@@ -188,7 +188,7 @@ def stream_of(channels: int, rate: float = RATES[4096]) -> MachineFeatures:
 def idle_long_path(channels: int, rate: float = RATES[4096]) -> MachineFeatures:
     """The same, its first long window so far off that nothing is decimated for it."""
     machine = stream_of(channels, rate)
-    cursor = machine._cursor  # noqa: SLF001
+    cursor, machine._long_end = machine._cursor, NEVER * machine.spans.long_hop_samples  # noqa: SLF001
     cursor[LONG] = NEVER
     cursor[SIGNAL] = cursor[DEPTH] = NEVER * machine.spans.long_hop
     return machine
