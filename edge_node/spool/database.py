@@ -15,6 +15,7 @@ from vibro.errors import VibroError
 from vibro.log.journal import write_ahead
 
 BUSY_S = 30.0
+PIECE_BYTES = 65_536
 MARGIN_BYTES = 8_000_000
 """With less than this free the file may not grow; above what the journal may still need to land."""
 _MOST_PAGES = 2**31 - 2
@@ -64,7 +65,12 @@ class Database:
             db.execute("INSERT INTO sqlite_sequence VALUES ('record', ?)", (first_id - 1,))
         if reserve_bytes:
             # The journal grows with it and keeps its length too.
-            db.execute("CREATE TABLE room AS SELECT ZEROBLOB(?) AS bytes", (reserve_bytes,))
+            # In pieces: one value would stand in memory twice.
+            db.execute(
+                "CREATE TABLE room AS WITH RECURSIVE piece(n) AS (SELECT 1 UNION ALL"
+                " SELECT n + 1 FROM piece WHERE n < ?) SELECT ZEROBLOB(?) AS bytes FROM piece",
+                (-(-reserve_bytes // PIECE_BYTES), PIECE_BYTES),
+            )
             db.execute("DROP TABLE room")
 
     @contextmanager

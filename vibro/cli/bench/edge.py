@@ -30,7 +30,6 @@ ROUND_S, WARM_S = 10.0, 20.0
 """A round holds a commit. The clip of commissioning is cut while warming up: once in a life."""
 LIVE_S, LIVE_WARM_S, LIVE_RUNS = 20.0, 22.0, 3
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
-T0_NS = 1_700_000_000 * 10**9
 
 
 def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
@@ -74,7 +73,7 @@ def _delays(name: str, runs: list[Floats]) -> list[dict[str, Any]]:
 
 def _throughput(plant: Plant, block_s: float, rounds: int) -> Floats:
     """Processor seconds a channel second of every round, everything on, as fast as it goes."""
-    host = _fresh(plant, WARM_S + (rounds + 1) * ROUND_S, block_s, T0_NS, real=False)
+    host = _fresh(plant, WARM_S + (rounds + 1) * ROUND_S, block_s, time.time_ns(), real=False)
     turns = round(ROUND_S / block_s)
     for _ in range(round(WARM_S / block_s)):
         host.turn()
@@ -160,8 +159,5 @@ def _fresh(plant: Plant, seconds: float, block_s: float, t0_ns: int, **how: Any)
 
 
 def _close(host: Host) -> None:
-    for hosted in host.nodes:
-        hosted.actuator.close(1.0)
-        hosted.settle()
-        hosted.node.spool.close()
+    host.release()
     gc.unfreeze()
