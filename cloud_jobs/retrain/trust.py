@@ -33,7 +33,8 @@ class TrustRules:
     Attributes
     ----------
     days : float
-        Time in a state that its vectors must stand for.
+        Time in a state that its vectors must stand for. A machine that has been learned for three
+        days drifts out of what they showed, by weather and wear, and alarms (docs/false-cases.md).
     sample_s : float
         Time that one sampled vector stands for.
     kurtosis, crest_factor : float
@@ -48,7 +49,7 @@ class TrustRules:
         Fewest machines beside its own that it is compared with.
     """
 
-    days: float = 3.0
+    days: float = 7.0
     sample_s: float = 300.0
     kurtosis: float = 8.0
     crest_factor: float = 9.0
