@@ -10,15 +10,15 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_node.options import option, read_section, sample_section
-from edge_node.process_values.options import ProcessValuesSection
-from edge_node.states import (
+from edge_node.judging.states import (
     LearningSection,
     LimitSection,
     StatesSection,
     read_limits,
     sample_limits,
 )
+from edge_node.options import option, read_section, sample_section
+from edge_node.process_values.options import ProcessValuesSection
 from vibro.errors import BadInputError
 
 

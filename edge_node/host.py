@@ -12,14 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edge_node.config import NodeConfig, load
-from edge_node.diary import Diary
 from edge_node.hosted import HostedNode, Opener
 from edge_node.kernels import warm_up
-from edge_node.live import process_facts
-from edge_node.lock import FolderLock
 from edge_node.reflex import Action
-from edge_node.reload import merged, reconfigure
-from edge_node.service import Watchdog, notify
+from edge_node.service.diary import Diary
+from edge_node.service.live import process_facts
+from edge_node.service.lock import FolderLock
+from edge_node.service.reload import merged, reconfigure
+from edge_node.service.systemd import Watchdog, notify
 from edge_node.sources import open_source
 from vibro.errors import VibroError
 

@@ -13,11 +13,11 @@ from typing import Any
 from edge_node.acquisition import Live
 from edge_node.config import NodeConfig
 from edge_node.epochs import Epochs
-from edge_node.facts import status
-from edge_node.models import BundleSlot, Notice
+from edge_node.judging.models import BundleSlot, Notice
 from edge_node.node import Node
 from edge_node.outbox import Batch
 from edge_node.reflex import Action, Actuator, action_of
+from edge_node.service.facts import status
 from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source

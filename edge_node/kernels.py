@@ -94,7 +94,7 @@ def _example(rate_hz: float) -> Callable[[], None]:
 
 
 def _reported(fast: np.ndarray) -> None:
-    from edge_node.reporting import PathReporter, StatusReporter  # noqa: PLC0415 (no start needs it)
+    from edge_node.reporting.intervals import PathReporter, StatusReporter  # noqa: PLC0415 (no start needs it)
 
     PathReporter("fast", "node", 1, 1).window(0, 0, "running", fast)
     StatusReporter(1, 1).fast(0, 0, "running", judged=True, facts={"score_fast": fast[:, 0]})

@@ -13,15 +13,15 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from edge_node.clips.packing import Packed
+from edge_node.clips.requests import refusal
 from edge_node.config import NodeConfig
 from edge_node.gather import HopGatherer
-from edge_node.judge import Judge
+from edge_node.judging.judge import Judge
+from edge_node.judging.prior import prior_of
 from edge_node.outbox import Batch
-from edge_node.packing import Packed
 from edge_node.parts import Parts
-from edge_node.prior import prior_of
 from edge_node.reflex import Reflex, Trip
-from edge_node.requests import refusal
 from edge_node.sources.port import Gap, Source
 from edge_node.spool import EnduringSpool, Spool
 from vibro.assets import Machine

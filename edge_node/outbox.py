@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from edge_node.blocks import Waiting, feature_blocks
-from edge_node.clip_desk import ClipDesk
+from edge_node.clips.desk import ClipDesk
+from edge_node.clips.packing import Packed, spectra, values
 from edge_node.config import ReportingSection
-from edge_node.packing import Packed, spectra, values
 from edge_node.privacy import Plain, Privacy
-from edge_node.reporting import Row
+from edge_node.reporting.blocks import Waiting, feature_blocks
+from edge_node.reporting.intervals import Row
 from edge_node.spool import SpoolWriter
 from vibro.records import Event, Origin
 

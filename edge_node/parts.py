@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_node.accounts import Accounts
-from edge_node.blocks import Waiting
-from edge_node.clip_desk import ClipDesk
+from edge_node.clips.desk import ClipDesk
+from edge_node.clips.packing import Packed
+from edge_node.clips.requests import CaptureRequests
 from edge_node.config import NodeConfig
-from edge_node.judge import Judge
+from edge_node.judging.judge import Judge
 from edge_node.outbox import Outbox
-from edge_node.packing import Packed
 from edge_node.pipeline import Pipeline
 from edge_node.privacy import Privacy
-from edge_node.requests import CaptureRequests
+from edge_node.reporting.accounts import Accounts
+from edge_node.reporting.blocks import Waiting
 from edge_node.spool import EnduringSpool, Spool, SpoolWriter
 from edge_node.timeline import Timeline
 from vibro.assets import Machine

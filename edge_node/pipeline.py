@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.clip_desk import ClipDesk
+from edge_node.clips.desk import ClipDesk
 from edge_node.config import NodeConfig, ReportingSection
-from edge_node.judge import Judge
+from edge_node.judging.judge import Judge
 from edge_node.outbox import Outbox
-from edge_node.reporting import PathReporter, StatusReporter
+from edge_node.reporting.intervals import PathReporter, StatusReporter
 from edge_node.timeline import Timeline
 from vibro.assets import Machine
 from vibro.bundle import Bundle

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NewType
 
-from edge_node.clips import Cut
+from edge_node.clips.cutter import Cut
 from edge_node.config import PrivacySection
 from vibro.records import (
     Clip,

@@ -2,7 +2,8 @@
 
 All machines are trained on as if they were one channel: the scale of every feature holds their
 differences, the whitening their correlations, and folds are machines, so that a p-value is what a
-machine gets that training has not seen. It is coarse, and meant to be: see `edge_node/learning.py`.
+machine gets that training has not seen. It is coarse, and meant to be: see
+`edge_node/judging/learning.py`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloud_jobs.publish import publish
 from cloud_jobs.store import Store
-from edge_node.models import BundleSlot, Notice
+from edge_node.judging.models import BundleSlot, Notice
 from tests.vibro.bundle.bundles import bundle
 from vibro.bundle import Bundle, decode, encode
 from vibro.errors import BadInputError

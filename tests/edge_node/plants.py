@@ -21,10 +21,10 @@ from edge_node.config import (
     SourceSection,
     SpoolSection,
 )
+from edge_node.judging.states import StatesSection
 from edge_node.node import Node
 from edge_node.sources.port import FOREVER_NS, Seekable
 from edge_node.spool import Spool
-from edge_node.states import StatesSection
 from tests.edge_node.spools import NO_BOUND
 from tests.vibro.bundle.bundles import forest
 from vibro.assets import Machine, Point

@@ -10,9 +10,9 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_node.answers import Answers
 from edge_node.host import Host
-from edge_node.tally import LatencyTally
+from edge_node.reporting.tally import LatencyTally
+from edge_node.service.answers import Answers
 from tests.edge_node.plants import RATE, T0
 from tests.edge_node.test_host import laid_out
 from vibro.errors import VibroError

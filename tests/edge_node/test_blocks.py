@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.blocks import BULK_ROWS, STATUS_ROWS, Waiting, feature_blocks
-from edge_node.reporting import Row
+from edge_node.reporting.blocks import BULK_ROWS, STATUS_ROWS, Waiting, feature_blocks
+from edge_node.reporting.intervals import Row
 from tests.edge_node.plants import (
     RATE,
     T0,

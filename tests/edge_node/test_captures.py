@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from edge_node.captures import DAY_NS, CaptureRules
+from edge_node.clips.captures import DAY_NS, CaptureRules
 from vibro.faults import Fault, Severity
 from vibro.records import LIVE, Event, Origin, RecordId
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.clips import ClipCutter, Request
+from edge_node.clips.cutter import ClipCutter, Request
 from vibro.records import SampleBlock
 
 RATE = 100.0

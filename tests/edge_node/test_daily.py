@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from edge_node.clips import Cut, Request
-from edge_node.daily import MOST_STATES, WAVEFORM, DailyRules, phase_of, spectrum_of
+from edge_node.clips.cutter import Cut, Request
+from edge_node.clips.daily import MOST_STATES, WAVEFORM, DailyRules, phase_of, spectrum_of
 from tests.edge_node.plants import (
     MACHINE,
     RATE,

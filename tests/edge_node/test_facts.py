@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from edge_node.config import load
-from edge_node.facts import status
 from edge_node.hosted import HostedNode
+from edge_node.service.facts import status
 from tests.edge_node.plants import RATE, T0, S
 from tests.edge_node.test_host import laid_out
 from vibro.errors import VibroError

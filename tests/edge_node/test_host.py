@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edge_node.config import load
-from edge_node.facts import status
 from edge_node.host import Host
 from edge_node.hosted import HostedNode, machine_of
 from edge_node.outbox import Outbox
+from edge_node.service.facts import status
 from tests.edge_node.plants import MACHINE, RATE, SCALE, T0, S, announce, bundle_of, healthy
 from vibro.assets import Register, export
 from vibro.errors import BadInputError, VibroError

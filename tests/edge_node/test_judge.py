@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_node.judge import Judge
+from edge_node.judging.judge import Judge
 from tests.edge_node.plants import KEYS, MACHINE, RATE, SCALE, T0, bundle_of, healthy
 from vibro.bundle import Scorer
 from vibro.decide import DecisionRules

@@ -25,7 +25,7 @@ import json, sys
 from dataclasses import replace
 import numpy as np
 from edge_node.kernels import _smallest, use_library
-from edge_node.reporting import PathReporter, StatusReporter
+from edge_node.reporting.intervals import PathReporter, StatusReporter
 from vibro.features.levels import exceed, levels_of
 why = use_library()
 from vibro.bundle import Scorer

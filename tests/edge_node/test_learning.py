@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_node.judge import Judge
-from edge_node.learning import PRIOR_LEAST_P
-from edge_node.prior import prior_of
+from edge_node.judging.judge import Judge
+from edge_node.judging.learning import PRIOR_LEAST_P
+from edge_node.judging.prior import prior_of
 from tests.edge_node.plants import KEYS, MACHINE, RATE, SCALE, T0, bundle_of, config, healthy
 from vibro.bundle import EVERY, encode
 from vibro.decide import DecisionRules, Limit, StateRules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_node.live import COMMIT_S, LOOP_S, SILENT_S, ailments
+from edge_node.service.live import COMMIT_S, LOOP_S, SILENT_S, ailments
 
 WELL = {
     "node": "n1", "quiet_s": 0.4, "lag_s": 1.2, "patience_s": 2.0 + SILENT_S,

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from edge_node.lock import LOCK, FolderLock, holder
+from edge_node.service.lock import LOCK, FolderLock, holder
 from vibro.errors import VibroError
 
 HOLD = """
 import sys
 from pathlib import Path
-from edge_node.lock import FolderLock
+from edge_node.service.lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

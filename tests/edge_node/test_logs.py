@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from edge_node import logs
+from edge_node.service import logs
 
 LOG = logging.getLogger("vibro.test")
 

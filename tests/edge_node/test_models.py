@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_node.models import BundleSlot, Notice
+from edge_node.judging.models import BundleSlot, Notice
 from tests.vibro.bundle.bundles import bundle
 from vibro.bundle import encode
 from vibro.errors import BadInputError

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from edge_node import packing
+from edge_node.clips import packing
 from tests.edge_node.plants import ArraySource, eventful, node_of, of, run, spool_of, trained
 from vibro.records import Clip
 from vibro.wire import encode

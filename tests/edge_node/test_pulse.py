@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from edge_node.pulse import Pulse
+from edge_node.reporting.pulse import Pulse
 
 S = 10**9
 FACTS = {"latency_us_log20": {"40": 9}, "spool_bytes": 100, "finished": False, "every_s": 600.0}

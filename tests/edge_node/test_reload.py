@@ -9,7 +9,7 @@ import pytest
 
 from edge_node.config import load
 from edge_node.host import Host
-from edge_node.reload import merged
+from edge_node.service.reload import merged
 from tests.edge_node.plants import RATE, T0, S
 from tests.edge_node.test_host import SECONDS, in_log, laid_out
 from vibro.log import EmbeddedLog

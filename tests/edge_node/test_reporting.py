@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.reporting import PathReporter, StatusReporter
-from edge_node.tally import LatencyTally, quantiles_ms
+from edge_node.reporting.intervals import PathReporter, StatusReporter
+from edge_node.reporting.tally import LatencyTally, quantiles_ms
 from vibro.features.table import FAST, FAST_NAMES
 from vibro.wire.precision import STEPS, round_mantissa
 

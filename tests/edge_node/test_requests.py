@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from edge_node.config import PrivacySection
-from edge_node.node import Node
-from edge_node.requests import (
+from edge_node.clips.requests import (
     DAY_NS,
     MOST_KNOWN,
     REFUSALS_PER_DAY,
     CaptureRequest,
     CaptureRequests,
 )
+from edge_node.config import PrivacySection
+from edge_node.node import Node
 from tests.edge_node.plants import (
     MACHINE,
     RATE,

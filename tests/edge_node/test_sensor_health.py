@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from edge_node.judge import Judge
+from edge_node.judging.judge import Judge
 from tests.edge_node.plants import MACHINE, SCALE, T0, S, bundle_of
 from vibro.decide import most_crest
 from vibro.faults import SENSOR_FAULTS, Fault, Severity

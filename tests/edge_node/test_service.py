@@ -11,7 +11,7 @@ import time
 import pytest
 
 from edge_node.host import Host
-from edge_node.service import Watchdog, notify
+from edge_node.service.systemd import Watchdog, notify
 from tests.edge_node.plants import T0
 from tests.edge_node.test_host import laid_out
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from edge_node.signals import heard
+from edge_node.service.signals import heard
 
 DEADLINE_S = 10.0
 

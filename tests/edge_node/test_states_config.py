@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from edge_node.config import parse, sample_config
-from edge_node.states import StatesSection
+from edge_node.judging.states import StatesSection
 from vibro.decide import Limit
 
 LEAST = 'register = "assets.csv"\n[node]\nid = "n"\nsite = "s"\nmachine = "m"\n'

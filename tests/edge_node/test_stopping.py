@@ -10,10 +10,10 @@ import pytest
 
 from edge_node import host as host_module
 from edge_node.config import load
-from edge_node.facts import status
 from edge_node.host import CUT_SHORT, STOP_S, Host
-from edge_node.lock import holder
 from edge_node.outbox import Outbox
+from edge_node.service.facts import status
+from edge_node.service.lock import holder
 from tests.edge_node.plants import RATE, T0
 from tests.edge_node.test_host import laid_out
 from vibro.errors import VibroError

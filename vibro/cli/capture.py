@@ -79,7 +79,7 @@ def ask(log: EmbeddedLog, machine: str, seconds: float, now_ns: int, expires_s: 
     BadInputError
         If the machine is not ``site/machine``.
     """
-    from edge_node.requests import CaptureRequest  # noqa: PLC0415
+    from edge_node.clips.requests import CaptureRequest  # noqa: PLC0415
     from vibro.errors import BadInputError  # noqa: PLC0415
     from vibro.log import Message  # noqa: PLC0415
     from vibro.records import SLUG, topic  # noqa: PLC0415

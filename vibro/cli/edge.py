@@ -156,8 +156,8 @@ def run(
     """
     from edge_node.host import Host  # noqa: PLC0415
     from edge_node.kernels import refusal, use_library  # noqa: PLC0415
-    from edge_node.logs import set_up, take_down  # noqa: PLC0415
-    from edge_node.signals import heard  # noqa: PLC0415
+    from edge_node.service.logs import set_up, take_down  # noqa: PLC0415
+    from edge_node.service.signals import heard  # noqa: PLC0415
     from vibro.cli.nodes import checked_config, require_sound, service_of  # noqa: PLC0415
 
     require_sound(configs)
@@ -184,7 +184,7 @@ def _answer(host: Host, service: ServiceSection, held: ExitStack) -> None:
 
     if not service.http_port:
         return
-    from edge_node.answers import Answers  # noqa: PLC0415 (prometheus-client is an extra)
+    from edge_node.service.answers import Answers  # noqa: PLC0415 (prometheus-client is an extra)
 
     try:
         held.callback(Answers(service.http_address, service.http_port, host.facts).close)

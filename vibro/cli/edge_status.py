@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.config import NodeConfig, load
-from edge_node.facts import status
-from edge_node.lock import holder
+from edge_node.service.facts import status
+from edge_node.service.lock import holder
 from vibro.errors import VibroError
 from vibro.faults import Severity
 
@@ -24,9 +24,9 @@ STALE_S = 60.0
 def found(paths: Sequence[Path], now_ns: int) -> list[dict[str, Any]]:
     """Return the facts of nodes.
 
-    Beside those of `edge_node.facts.status` and, where the process answers,
-    `edge_node.live.node_facts`: ``running`` (process id or None), ``answers``, ``age_s`` (of the
-    facts), ``ill`` (sentences) and ``never`` (why there are none).
+    Beside those of `edge_node.service.facts.status` and, where the process answers,
+    `edge_node.service.live.node_facts`: ``running`` (process id or None), ``answers``, ``age_s``
+    (of the facts), ``ill`` (sentences) and ``never`` (why there are none).
 
     Raises
     ------

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.config import NodeConfig, ServiceSection, load, parse
+from edge_node.judging.states import LimitSection
 from edge_node.process_values import mistakes as process_value_mistakes
 from edge_node.reflex import mistakes as reflex_mistakes
 from edge_node.sources.kinds import RecordedKind, kind_of
 from edge_node.sources.section import source_mistakes
-from edge_node.states import LimitSection
 from vibro.assets import Machine, register_text
 from vibro.assets.register import check_register
 from vibro.decide.limits import limits_by_channel

@@ -15,7 +15,7 @@ import pytest
 
 from cloud_jobs.store import Store
 from edge_node.config import load
-from edge_node.facts import status
+from edge_node.service.facts import status
 from vibro.errors import VibroError
 
 pytestmark = pytest.mark.slow_nojit

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from edge_node.host import CUT_SHORT
-from edge_node.lock import FolderLock
+from edge_node.service.lock import FolderLock
 from tests.vibro.cli.commands import vibro
 from tests.vibro.cli.homes import laid_out
 

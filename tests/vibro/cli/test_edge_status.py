@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from edge_node.answers import Answers
 from edge_node.config import load
 from edge_node.host import Host
-from edge_node.lock import FolderLock
+from edge_node.service.answers import Answers
+from edge_node.service.lock import FolderLock
 from tests.edge_node.plants import RATE, T0
 from tests.edge_node.test_host import laid_out
 from tests.vibro.cli.commands import vibro

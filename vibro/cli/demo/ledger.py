@@ -28,7 +28,7 @@ def ledger(facts: Facts) -> dict[str, Any]:
         and were dropped), ``dead`` letters, and how often an edge process was started again.
     """
     from edge_node.config import load  # noqa: PLC0415
-    from edge_node.facts import status  # noqa: PLC0415
+    from edge_node.service.facts import status  # noqa: PLC0415
 
     produced: dict[str, int] = {}
     for path in facts.configs:

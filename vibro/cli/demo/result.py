@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_node.tally import quantiles_ms
+from edge_node.reporting.tally import quantiles_ms
 from vibro.cli.demo.intervals import shortened
 from vibro.cli.demo.ledger import ledger
 from vibro.cli.demo.traffic import at_defaults, traffic

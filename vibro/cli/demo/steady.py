@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.blocks import BULK_ROWS, STATUS_ROWS, feature_blocks
-from edge_node.clips import Cut, Request
+from edge_node.clips.cutter import Cut, Request
+from edge_node.clips.daily import WAVEFORM, spectrum_of
 from edge_node.config import PrivacySection, ReportingSection
-from edge_node.daily import WAVEFORM, spectrum_of
 from edge_node.privacy import Privacy
-from edge_node.pulse import Pulse
-from edge_node.reporting import PathReporter, Row
+from edge_node.reporting.blocks import BULK_ROWS, STATUS_ROWS, feature_blocks
+from edge_node.reporting.intervals import PathReporter, Row
+from edge_node.reporting.pulse import Pulse
 from vibro.assets import Machine
 from vibro.errors import BadInputError
 from vibro.features.setup import ChannelSetup

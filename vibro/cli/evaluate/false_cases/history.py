@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud_jobs.retrain.train import Vectors
-from edge_node.judge import Judge
+from edge_node.judging.judge import Judge
 from vibro.bundle import Bundle
 from vibro.cli.evaluate.false_cases.fleet import T0_NS, Unit, running_steps
 from vibro.cli.evaluate.false_cases.signs import RUNNING, Signs, within

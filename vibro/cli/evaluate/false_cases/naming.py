@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud_jobs.cases import Case, DiagnosisFact, cases_of
-from edge_node.captures import CaptureRules
+from edge_node.clips.captures import CaptureRules
 from edge_node.config import ReportingSection
 from vibro.cli.evaluate.false_cases.fleet import FOREVER, T0_NS, Unit
 from vibro.correlation import EventFact

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.learning import Usual, fallen
+from edge_node.judging.learning import Usual, fallen
 from vibro.bundle import Judged
 from vibro.decide import ChannelDecider, DecisionRules, FastSuspects, Limit, Window, most_crest
 from vibro.features.table import FAST_NAMES, LONG_NAMES

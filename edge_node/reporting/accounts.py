@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_node.pulse import Pulse
+from edge_node.reporting.pulse import Pulse
+from edge_node.reporting.tally import LatencyTally
 from edge_node.sources.port import Gap
-from edge_node.tally import LatencyTally
 from vibro.records import Health, Origin, RecordId, SampleBlock
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.reporting import Row
+from edge_node.reporting.intervals import Row
 from vibro.errors import BadInputError
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.records import LIVE, FeatureBlock, Origin, Record

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edge_node.facts import status
+from edge_node.service.facts import status
 from vibro.errors import VibroError
 
 if TYPE_CHECKING:

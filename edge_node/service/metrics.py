@@ -16,7 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from edge_node.tally import BINS_PER_DECADE
+from edge_node.reporting.tally import BINS_PER_DECADE
 from vibro.faults import Severity
 
 PREFIX = "vibro_edge_"
@@ -68,7 +68,7 @@ class NodeMetrics(Collector):
     Parameters
     ----------
     facts : callable
-        Returns what `edge_node.live.process_facts` does.
+        Returns what `edge_node.service.live.process_facts` does.
     """
 
     def __init__(self, facts: Callable[[], Facts]) -> None:

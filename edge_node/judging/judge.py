@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.learning import Models, Usual
-from edge_node.screening import Screen
+from edge_node.judging.learning import Models, Usual
+from edge_node.judging.screening import Screen
 from vibro.assets import Machine
 from vibro.bundle import Bundle, Judged
 from vibro.decide import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_node.clips import Cut
+from edge_node.clips.cutter import Cut
 from vibro.dsp.spectrum import SPAN, averages, rms_spectrum
 from vibro.records import Origin, RecordId, Spectrum, StreamInfo
 

@@ -1,7 +1,7 @@
 """What a node's files say of it: read without a lock, a write, or a word to the node itself.
 
 The node commits what it found together with a checkpoint every few seconds, so that its files are
-never far behind. Facts that only the running process knows are in `edge_node.live`.
+never far behind. Facts that only the running process knows are in `edge_node.service.live`.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from edge_node.captures import CaptureRules, Due
-from edge_node.clips import ClipCutter, Cut, Request
+from edge_node.clips.captures import CaptureRules, Due
+from edge_node.clips.cutter import ClipCutter, Cut, Request
+from edge_node.clips.daily import WAVEFORM, DailyRules, phase_of, spectrum_of
+from edge_node.clips.packing import ClipPacker, Packed
 from edge_node.config import ReportingSection
-from edge_node.daily import WAVEFORM, DailyRules, phase_of, spectrum_of
-from edge_node.packing import ClipPacker, Packed
 from edge_node.privacy import Privacy
 from edge_node.timeline import Timeline
 from vibro.records import Event, Origin, SampleBlock, StreamInfo

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from edge_node.metrics import NodeMetrics
+from edge_node.service.metrics import NodeMetrics
 from vibro.errors import VibroError
 
 LOG = logging.getLogger("vibro.answers")
@@ -30,7 +30,7 @@ class Answers:
     port : int
         0 takes any that is free; `port` then says which.
     facts : callable
-        Returns what `edge_node.live.process_facts` does.
+        Returns what `edge_node.service.live.process_facts` does.
 
     Raises
     ------

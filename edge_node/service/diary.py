@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from edge_node.hosted import HostedNode
-from edge_node.live import ailments, node_facts
+from edge_node.service.live import ailments, node_facts
 
 LOG = logging.getLogger("vibro.node")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from edge_node.clips import Request
+from edge_node.clips.cutter import Request
 from edge_node.privacy import ReleasedClip
 from vibro.records import Spectrum
 from vibro.wire import encode

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edge_node.config import NodeConfig
-from edge_node.judge import Judge
+from edge_node.judging.judge import Judge
 from edge_node.node import Node
 from edge_node.reflex import Reflex, action_of
 from vibro.forest import BLOCK

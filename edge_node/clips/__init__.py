@@ -1,0 +1,1 @@
+"""Raw excerpts and spectra: when they are due, cut, packed."""

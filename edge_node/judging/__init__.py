@@ -1,0 +1,1 @@
+"""Scores and decisions on the windows of one machine."""

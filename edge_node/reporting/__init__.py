@@ -1,0 +1,1 @@
+"""What goes out in health: intervals, rows, heartbeats, counts."""
