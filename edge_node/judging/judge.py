@@ -106,6 +106,7 @@ class Judge:
         self._usual_levels: Usual | None = None
         self._severity = np.zeros(n, np.float32)
         self._running, self._judged = 0, np.zeros(n, np.int64)
+        self._told: list[Told] = [("", ())] * n
         nan = np.full(n, np.nan, np.float32)
         self._last = {"score_long": nan, "p_long": nan, "velocity_rms_mm_s": nan}
 
@@ -179,8 +180,9 @@ class Judge:
             self._severity[c] = self._deciders[c].severity
             self._screen.blind_ns = max(self._screen.blind_ns, self._deciders[c].blind_ns)
             for change in filter(None, changes):
-                told = self._models.told_by(path, c, values[c], self.state)
-                events.append(self._event(c, change, told, rpm))
+                if change.t_clear_ns is None:
+                    self._told[c] = self._models.told_by(path, c, values[c], self.state)
+                events.append(self._event(c, change, rpm))
         known = judged.p_value == judged.p_value
         facts = self._facts(judged, known, rpm, state) if path == "fast" else {}
         return Verdict(state, bool(known.any()), tuple(events), facts)
@@ -231,10 +233,12 @@ class Judge:
         """Declare every open event over, because nothing more of this stream will come."""
         self._severity[:] = 0.0
         found = enumerate(d.close(now_ns) for d in self._deciders)
-        return [self._event(c, x, (self.bundle_version, ()), _NAN) for c, x in found if x]
+        return [self._event(c, x, _NAN) for c, x in found if x]
 
-    def _event(self, c: int, change: Change, told: Told, rpm: float) -> Event:
+    def _event(self, c: int, change: Change, rpm: float) -> Event:
         channel, epoch = self._info.channels[c], self._info.stream_epoch
+        # What cleared is told by what stood out when it last grew.
+        version, contributions = self._told[c]
         return Event(
             id=RecordId("event", str(channel), epoch, change.onset_sample, change.revision),
             origin=Origin("", channel.site, channel.machine, LIVE, 0, epoch),
@@ -250,8 +254,8 @@ class Judge:
             p_value=change.p_value,
             velocity_rms_mm_s=change.velocity_mm_s,
             rpm=rpm,
-            bundle=told[0],
-            contributions=() if change.sensor_fault is not None else told[1],
+            bundle=version,
+            contributions=() if change.sensor_fault is not None else contributions,
             sensor_fault=change.sensor_fault,
         )
 
@@ -281,6 +285,7 @@ class Judge:
             "deciders": [d.snapshot() for d in self._deciders],
             "blocks": {path: b.snapshot() for path, b in self._blocks.items()},
             "levels_of": self._levels_of,
+            "told": self._told,
             "last": {k: [float(x) for x in v] for k, v in self._last.items()},
         }
 
@@ -292,6 +297,10 @@ class Judge:
         for path, blocks in self._blocks.items():
             blocks.restore(state.get("blocks", {}).get(path))
         self._levels_of = state.get("levels_of", "")
+        self._told = [
+            (version, tuple((name, value) for name, value in told))
+            for version, told in state.get("told", self._told)
+        ]
         for decider, held in zip(self._deciders, state["deciders"], strict=True):
             decider.restore(held)
         self._severity[:] = [d.severity for d in self._deciders]

@@ -229,3 +229,19 @@ def test_the_same_machine_twice_gives_the_same_bytes(tmp_path):
         run(node)
         spools.append([(r.kind, r.value) for r in node.spool.peek(2**62) if r.kind != "health"])
     assert_same(tuple(spools[0]), tuple(spools[1]))
+
+
+def test_an_event_that_clears_still_says_what_stood_out(story):
+    """The last revision wins: it must not tell of the healthy window that closed it."""
+    by_thing: dict[str, list[Event]] = {}
+    for e in of(Event, story.spool):
+        by_thing.setdefault(e.id.thing, []).append(e)
+    whole = [
+        sorted(known, key=lambda e: e.id.revision)
+        for known in by_thing.values()
+        if known[0].sensor_fault is None and any(e.t_clear_ns is not None for e in known)
+    ]
+    assert whole
+    for known in whole:
+        *before, last = known
+        assert last.contributions == before[-1].contributions != ()
