@@ -10,15 +10,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-LONGEST = ("test_wheel.py", "test_month.py", "test_kernels.py")
-"""Files that take longest: begun first, so that no worker waits for another at the end."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files in front; all others stay in their order."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder of real recordings: ``VIBRO_DATA``, else ``../shared/data`` beside the checkout."""
