@@ -238,6 +238,8 @@ def announce(home: Path, bundle: Bundle) -> None:
     """Publish a bundle as the cloud would."""
     content = encode(bundle)
     (home / "bundles").mkdir(exist_ok=True)
+    # The topic keeps the newest notice only: it does not tell how many there were.
+    published = len(list((home / "bundles").iterdir()))
     (home / "bundles" / f"{bundle.version}.vbundle").write_bytes(content)
     notice = {
         "version": bundle.version,
@@ -246,7 +248,7 @@ def announce(home: Path, bundle: Bundle) -> None:
         "bytes": len(content),
     }
     log = EmbeddedLog(home / "log")
-    sequence = len(log.read(topic("harbour", "models"), 0, 100))
+    sequence = published + len(log.read(topic("harbour", "models"), 0, 100))
     value = json.dumps(notice).encode()
     log.send(topic("harbour", "models"), [Message(bundle.machine_class, value, "t", sequence)])
 
