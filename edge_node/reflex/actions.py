@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edge_node.config import ReflexSection
 from edge_node.password import read_password
-from edge_node.reflex import modbus, mqtt, webhook
 from edge_node.reflex.actuator import Action, Later
 from edge_node.reflex.blocks import LIMITS, Trip, limit_mistake
 from vibro.errors import BadInputError, VibroError
@@ -59,18 +58,31 @@ class RunProgram:
             raise VibroError(f"{name} ended with {done.returncode}")
 
 
-_OUTPUTS: dict[str, Callable[[ReflexSection, str | None, Path], Action]] = {
-    "mqtt": mqtt.MqttPublish,
-    "webhook": webhook.Webhook,
-    "modbus": modbus.ModbusCoil,
-    "program": lambda section, _password, _folder: RunProgram(section.program, section.timeout_s),
-}
-_MISTAKES: dict[str, Callable[[ReflexSection], Iterator[str]]] = {
-    "mqtt": mqtt.mistakes,
-    "webhook": webhook.mistakes,
-    "modbus": modbus.mistakes,
-    "program": lambda section: _program_mistakes(section.program),
-}
+Maker = Callable[[ReflexSection, str | None, Path], Action]
+Finder = Callable[[ReflexSection], Iterable[str]]
+
+
+def _output_of(action: str) -> tuple[Maker, Finder]:
+    """What makes an output and what finds its mistakes; only the one asked for is loaded."""
+    match action:
+        case "mqtt":
+            from edge_node.reflex import mqtt  # noqa: PLC0415
+
+            return mqtt.MqttPublish, mqtt.mistakes
+        case "webhook":
+            from edge_node.reflex import webhook  # noqa: PLC0415 (HTTP and TLS)
+
+            return webhook.Webhook, webhook.mistakes
+        case "modbus":
+            from edge_node.reflex import modbus  # noqa: PLC0415
+
+            return modbus.ModbusCoil, modbus.mistakes
+        case "program":
+            return (
+                lambda section, _password, _folder: RunProgram(section.program, section.timeout_s),
+                lambda section: _program_mistakes(section.program),
+            )
+    return lambda _section, _password, _folder: dry_run, lambda _section: ()
 
 
 def action_of(section: ReflexSection, folder: Path) -> Action:
@@ -92,7 +104,8 @@ def action_of(section: ReflexSection, folder: Path) -> Action:
     if not section.armed or section.action == "dry-run":
         return dry_run
     password = read_password(folder, section.password_file, "reflex.password_file")
-    output = _OUTPUTS[section.action](section, password, folder)
+    make, _ = _output_of(section.action)
+    output = make(section, password, folder)
 
     def act(trip: Trip) -> Later | None:
         LOG.warning("reflex: %s", trip)
@@ -117,7 +130,8 @@ def mistakes(section: ReflexSection, channels: int | None, folder: Path) -> list
 
 
 def _output_mistakes(section: ReflexSection, folder: Path) -> list[str]:
-    found = list(_MISTAKES.get(section.action, _nothing)(section))
+    _, find = _output_of(section.action)
+    found = list(find(section))
     try:
         read_password(folder, section.password_file, "reflex.password_file")
     except BadInputError as error:
@@ -127,11 +141,6 @@ def _output_mistakes(section: ReflexSection, folder: Path) -> list[str]:
     if section.ca_file and not (folder / section.ca_file).is_file():
         found.append(f"reflex.ca_file = '{section.ca_file}' is no file: name the certificates")
     return found
-
-
-def _nothing(section: ReflexSection) -> Iterator[str]:
-    del section
-    return iter(())
 
 
 def _program_mistakes(program: Sequence[str]) -> Iterator[str]:
