@@ -86,7 +86,15 @@ def open_device(
 
 
 class AudioDevice:
-    """One PortAudio input stream."""
+    """One PortAudio input stream.
+
+    Attributes
+    ----------
+    rate_hz : float
+        Sampling rate asked for.
+    scale : ndarray, float32, shape (channels,)
+        m/s2 per count.
+    """
 
     def __init__(
         self,
@@ -97,13 +105,13 @@ class AudioDevice:
     ) -> None:
         self._sounddevice, self._options, self._monotonic = sounddevice, options, monotonic
         n = len(machine.points)
-        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
-        self._scale = as_scale(_m_s2_per_count(options, n))
+        self.rate_hz = options.rate_hz or machine.points[0].rate_hz
+        self.scale = as_scale(_m_s2_per_count(options, n))
         self._device = int(options.device) if options.device.isdecimal() else options.device or None
         self._inputs = chosen(f"{TABLE}.inputs", options.inputs, 1, n)
         self._columns = [i - 1 for i in self._inputs]
-        self._clock = FrameClock(self._rate_hz)
-        self._inbox = Inbox(round(QUEUE_S * self._rate_hz))
+        self._clock = FrameClock(self.rate_hz)
+        self._inbox = Inbox(round(QUEUE_S * self.rate_hz))
         self._stream: Any = None
 
     def _available(self) -> int:
@@ -114,16 +122,6 @@ class AudioDevice:
                 f"{TABLE}.device = '{self._options.device}' is no input ({_line(error)}): "
                 "is it plugged in? See `python -m sounddevice`"
             ) from None
-
-    @property
-    def rate_hz(self) -> float:
-        """Sampling rate asked for."""
-        return self._rate_hz
-
-    @property
-    def scale(self) -> NDArray[np.float32]:
-        """m/s2 per count; shape (channels,)."""
-        return self._scale
 
     @property
     def sample_bytes(self) -> int:
@@ -138,8 +136,8 @@ class AudioDevice:
         check_inputs(f"{TABLE}.inputs", self._inputs, self._available())
         try:
             self._stream = self._sounddevice.InputStream(
-                samplerate=self._rate_hz,
-                blocksize=max(1, round(self._options.block_ms * 1e-3 * self._rate_hz)),
+                samplerate=self.rate_hz,
+                blocksize=max(1, round(self._options.block_ms * 1e-3 * self.rate_hz)),
                 device=self._device,
                 channels=max(self._inputs),
                 dtype=self._options.sample_format,
@@ -169,7 +167,7 @@ class AudioDevice:
         """Put samples aside; on PortAudio's thread, with an array that is only lent."""
         now_s = self._monotonic()
         # An overflow means that samples before these were thrown away.
-        lost = self._clock.missed(now_s - frames / self._rate_hz) if status.input_overflow else 0
+        lost = self._clock.missed(now_s - frames / self.rate_hz) if status.input_overflow else 0
         self._clock.got(frames, now_s)
         self._inbox.put(Frames(np.array(indata[:, self._columns].T, order="C"), lost))
 

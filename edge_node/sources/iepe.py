@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_node.library import library
 from edge_node.options import option
@@ -79,6 +78,13 @@ class IepeDevice:
 
     The board's library stops its scan when a buffer overran. What was read before is good; then the
     scan begins again, and the time between says how many frames are lost.
+
+    Attributes
+    ----------
+    rate_hz : float
+        Rate asked for; once started, the one that the board has chosen.
+    scale : ndarray, float32, shape (channels,)
+        m/s2 per volt.
     """
 
     def __init__(
@@ -88,19 +94,9 @@ class IepeDevice:
         n = len(machine.points)
         self._inputs = chosen(f"{TABLE}.inputs", options.inputs, 0, n)
         check_inputs(f"{TABLE}.inputs", self._inputs, CHANNELS - 1)
-        self._scale = as_scale(m_s2_per_unit(TABLE, "V", options.sensitivity_mv_g, options.sign, n))
-        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
+        self.scale = as_scale(m_s2_per_unit(TABLE, "V", options.sensitivity_mv_g, options.sign, n))
+        self.rate_hz = options.rate_hz or machine.points[0].rate_hz
         self._board: Any = None
-
-    @property
-    def rate_hz(self) -> float:
-        """Rate asked for; once started, the one that the board has chosen."""
-        return self._rate_hz
-
-    @property
-    def scale(self) -> NDArray[np.float32]:
-        """m/s2 per volt; shape (channels,)."""
-        return self._scale
 
     @property
     def sample_bytes(self) -> int:
@@ -115,15 +111,15 @@ class IepeDevice:
             self._board = daqhats.mcc172(options.address)
             for channel in self._inputs:
                 self._board.iepe_config_write(channel, int(options.supply == "on"))
-            self._board.a_in_clock_config_write(daqhats.SourceType.LOCAL, self._rate_hz)
-            self._rate_hz = float(self._board.a_in_clock_config_read().sample_rate_per_channel)
+            self._board.a_in_clock_config_write(daqhats.SourceType.LOCAL, self.rate_hz)
+            self.rate_hz = float(self._board.a_in_clock_config_read().sample_rate_per_channel)
             self._scan()
         except daqhats.HatError as error:
             raise self._failed(
                 error, f"is there an MCC 172 at {TABLE}.address, and no other program using it?"
             ) from None
-        self._block = max(1, round(options.block_ms * 1e-3 * self._rate_hz))
-        self._clock = FrameClock(self._rate_hz)
+        self._block = max(1, round(options.block_ms * 1e-3 * self.rate_hz))
+        self._clock = FrameClock(self.rate_hz)
         self._lost = 0
 
     def _scan(self) -> None:

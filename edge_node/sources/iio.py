@@ -93,7 +93,15 @@ def _folder_of(device: str, sysfs: Path) -> str:
 
 
 class IioDevice:
-    """Scans of one IIO buffer."""
+    """Scans of one IIO buffer.
+
+    Attributes
+    ----------
+    rate_hz : float
+        Rate asked for; once started, the one that the device says it has.
+    scale : ndarray, float32, shape (channels,)
+        m/s2 per count.
+    """
 
     def __init__(self, options: IioOptions, machine: Machine, sysfs: Path, dev: Path) -> None:
         self._options, self._sysfs, self._dev = options, sysfs, dev
@@ -104,8 +112,8 @@ class IioDevice:
                 "one for each channel of the machine"
             )
         per_channel(f"{TABLE}.sign", options.sign, n)
-        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
-        self._scale = np.zeros(n, np.float32)
+        self.rate_hz = options.rate_hz or machine.points[0].rate_hz
+        self.scale = np.zeros(n, np.float32)
         self._sample_bytes = 2
         self._fd: int | None = None
         self._files: IioFiles | None = None
@@ -127,11 +135,11 @@ class IioDevice:
             )
         if self._options.trigger:
             files.write("trigger/current_trigger", self._options.trigger)
-        self._rate_hz = self._set_rate(files)
-        self._scale, self._offsets = self._calibration(files)
+        self.rate_hz = self._set_rate(files)
+        self.scale, self._offsets = self._calibration(files)
         self._dtype = self._count_type()
         self._sample_bytes = max(self._elements[n].type.storage_bits for n in self._inputs) // 8
-        self._bytes, self._gaps = b"", ScanGaps(1e9 / self._rate_hz)
+        self._bytes, self._gaps = b"", ScanGaps(1e9 / self.rate_hz)
         return files
 
     def _set_rate(self, files: IioFiles) -> float:
@@ -183,16 +191,6 @@ class IioDevice:
         return np.float32
 
     @property
-    def rate_hz(self) -> float:
-        """Rate asked for; once started, the one that the device says it has."""
-        return self._rate_hz
-
-    @property
-    def scale(self) -> NDArray[np.float32]:
-        """m/s2 per count; shape (channels,)."""
-        return self._scale
-
-    @property
     def sample_bytes(self) -> int:
         """Bytes of one element in memory; known once started."""
         return self._sample_bytes
@@ -212,10 +210,10 @@ class IioDevice:
         self._stamped, self._layout = stamped, ScanLayout(enabled)
         if stamped and (files.folder / "current_timestamp_clock").exists():
             files.write("current_timestamp_clock", "monotonic")
-        length = max(2, round(self._options.buffer_s * self._rate_hz))
+        length = max(2, round(self._options.buffer_s * self.rate_hz))
         files.write("buffer/length", length)
         if (files.folder / "buffer/watermark").exists():
-            block = max(1, round(self._options.block_ms * 1e-3 * self._rate_hz))
+            block = max(1, round(self._options.block_ms * 1e-3 * self.rate_hz))
             files.write("buffer/watermark", min(block, length // 2))
         files.write("buffer/enable", 1)
         try:

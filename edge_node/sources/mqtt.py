@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_node.library import library
 from edge_node.options import option
@@ -107,7 +106,15 @@ def open_device(
 
 
 class MqttDevice:
-    """One subscription."""
+    """One subscription.
+
+    Attributes
+    ----------
+    rate_hz : float
+        Sampling rate.
+    scale : ndarray, float32, shape (channels,)
+        m/s2 per count.
+    """
 
     def __init__(
         self,
@@ -119,9 +126,9 @@ class MqttDevice:
     ) -> None:
         self._paho, self._options, self._monotonic = paho, options, monotonic
         n = len(machine.points)
-        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
+        self.rate_hz = options.rate_hz or machine.points[0].rate_hz
         unit = m_s2_per_unit(TABLE, options.unit, options.sensitivity_mv_g, options.sign, n)
-        self._scale = as_scale(unit * np.array(per_channel(f"{TABLE}.scale", options.scale, n)))
+        self.scale = as_scale(unit * np.array(per_channel(f"{TABLE}.scale", options.scale, n)))
         self._format = PayloadFormat(
             n,
             options.encoding,
@@ -131,20 +138,10 @@ class MqttDevice:
         )
         self._password = read_password(folder, options.password_file, f"{TABLE}.password_file")
         self._ca_file = str(folder / options.ca_file) if options.ca_file else ""
-        self._inbox = Inbox(round(QUEUE_S * self._rate_hz))
+        self._inbox = Inbox(round(QUEUE_S * self.rate_hz))
         self._client: Any = None
         self.refused = 0
         self._told_at = -math.inf
-
-    @property
-    def rate_hz(self) -> float:
-        """Sampling rate."""
-        return self._rate_hz
-
-    @property
-    def scale(self) -> NDArray[np.float32]:
-        """m/s2 per count; shape (channels,)."""
-        return self._scale
 
     @property
     def sample_bytes(self) -> int:
@@ -154,10 +151,10 @@ class MqttDevice:
     def begin(self) -> None:
         """Forget what came before."""
         self._inbox.clear()
-        self._clock = FrameClock(self._rate_hz)
+        self._clock = FrameClock(self.rate_hz)
         modulus = 0 if self._options.encoding == "json" else HEADER_MODULUS
         per_frame = self._options.sequence == "frame"
-        self._sequence = Sequence(self._clock, self._rate_hz, per_frame, modulus)
+        self._sequence = Sequence(self._clock, self.rate_hz, per_frame, modulus)
         self._interrupted = False
 
     def start(self) -> None:
@@ -244,7 +241,7 @@ class MqttDevice:
             if anew:
                 self._clock.begin()
         elif self._interrupted:
-            lost = self._clock.missed(now_s - n / self._rate_hz)
+            lost = self._clock.missed(now_s - n / self.rate_hz)
         self._interrupted = False
         self._clock.got(n, now_s)
         self._inbox.put(Frames(decoded.counts, lost, decoded.rpm, anew))

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_node.library import library
 from edge_node.options import option
@@ -79,6 +78,13 @@ class NidaqmxDevice:
     """A continuous task of accelerometer channels, which NI-DAQmx delivers in m/s2.
 
     After an overrun the task is started anew, and the time between says how many frames are lost.
+
+    Attributes
+    ----------
+    rate_hz : float
+        Rate asked for; once started, the one that the device has chosen.
+    scale : ndarray, float32, shape (channels,)
+        Signs: NI-DAQmx delivers m/s2.
     """
 
     def __init__(
@@ -96,9 +102,9 @@ class NidaqmxDevice:
             raise BadInputError(
                 f"{TABLE}.inputs names {len(options.inputs)} inputs, the machine has {n} channels"
             )
-        self._scale = as_scale(m_s2_per_unit(TABLE, "m/s2", (), options.sign, n))
+        self.scale = as_scale(m_s2_per_unit(TABLE, "m/s2", (), options.sign, n))
         self._mv_g = per_channel(f"{TABLE}.sensitivity_mv_g", options.sensitivity_mv_g, n)
-        self._rate_hz = options.rate_hz or machine.points[0].rate_hz
+        self.rate_hz = options.rate_hz or machine.points[0].rate_hz
         self._task: Any = None
 
     def _configure(self) -> None:
@@ -121,25 +127,15 @@ class NidaqmxDevice:
                     current_excit_val=supply_ma * 1e-3,
                 )
             self._task.timing.cfg_samp_clk_timing(
-                self._rate_hz,
+                self.rate_hz,
                 sample_mode=constants.AcquisitionType.CONTINUOUS,
-                samps_per_chan=round(BUFFER_S * self._rate_hz),
+                samps_per_chan=round(BUFFER_S * self.rate_hz),
             )
-            self._rate_hz = float(self._task.timing.samp_clk_rate)
+            self.rate_hz = float(self._task.timing.samp_clk_rate)
         except self._error as error:
             self.stop()
             raise _failed(error, "see NI MAX or `nilsdev` for the names of inputs") from None
         self._reader = self._readers.AnalogMultiChannelReader(self._task.in_stream)
-
-    @property
-    def rate_hz(self) -> float:
-        """Rate asked for; once started, the one that the device has chosen."""
-        return self._rate_hz
-
-    @property
-    def scale(self) -> NDArray[np.float32]:
-        """Signs: NI-DAQmx delivers m/s2; shape (channels,)."""
-        return self._scale
 
     @property
     def sample_bytes(self) -> int:
@@ -150,8 +146,8 @@ class NidaqmxDevice:
         """Make the task and start it."""
         self.stop()
         self._configure()
-        self._clock = FrameClock(self._rate_hz)
-        block = max(1, round(self._options.block_ms * 1e-3 * self._rate_hz))
+        self._clock = FrameClock(self.rate_hz)
+        block = max(1, round(self._options.block_ms * 1e-3 * self.rate_hz))
         self._data = np.zeros((len(self._mv_g), block))
         self._lost = 0
         try:
