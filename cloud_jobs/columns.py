@@ -37,6 +37,16 @@ _KEYS = [
 FEATURE_KEYS = ("site", "machine", "channel", "t0_ns", "state")
 
 
+_OF_MACHINE = [
+    ("thing", pa.string()),
+    ("site", pa.string()),
+    ("machine", pa.string()),
+    ("node", pa.string()),
+    ("t0_ns", pa.int64()),
+    ("rate_hz", pa.float64()),
+]
+
+
 def _features(names: Sequence[str]) -> pa.Schema:
     extra = [("content", pa.string()), ("schema_hash", pa.string())]
     return pa.schema([*_KEYS, *extra, *((n, pa.float32()) for n in names)])
@@ -54,12 +64,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "features_long": _features(LONG_NAMES),
     "clips": pa.schema(
         [
-            ("thing", pa.string()),
-            ("site", pa.string()),
-            ("machine", pa.string()),
-            ("node", pa.string()),
-            ("t0_ns", pa.int64()),
-            ("rate_hz", pa.float64()),
+            *_OF_MACHINE,
             ("rpm", pa.float32()),
             ("state", pa.string()),
             ("reason", pa.string()),
@@ -71,12 +76,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "spectra": pa.schema(
         [
-            ("thing", pa.string()),
-            ("site", pa.string()),
-            ("machine", pa.string()),
-            ("node", pa.string()),
-            ("t0_ns", pa.int64()),
-            ("rate_hz", pa.float64()),
+            *_OF_MACHINE,
             ("rpm", pa.float64()),
             ("state", pa.string()),
             ("reason", pa.string()),

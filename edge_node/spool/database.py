@@ -12,7 +12,7 @@ from typing import Any
 from edge_node.spool.entry import failure
 from edge_node.spool.schema import SCHEMA, VERSION
 from vibro.errors import VibroError
-from vibro.log.journal import write_ahead
+from vibro.log.journal import immediate, write_ahead
 
 BUSY_S = 30.0
 PIECE_BYTES = 65_536
@@ -95,13 +95,8 @@ class Database:
             if not durable:
                 db.execute("PRAGMA synchronous=NORMAL")
             try:
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+                with immediate(db):
+                    yield db
             finally:
                 if not durable:
                     db.execute("PRAGMA synchronous=FULL")

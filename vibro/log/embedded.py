@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vibro.errors import BadInputError, VibroError
-from vibro.log.journal import write_ahead
+from vibro.log.journal import immediate, write_ahead
 from vibro.log.port import Message, Stored
 
 _TOPIC = re.compile(r"[a-z0-9][a-z0-9.-]{0,200}\Z")
@@ -77,14 +77,8 @@ class EmbeddedLog:
         """One immediate transaction; any failure of the disk or file is one clear error."""
         try:
             db = self._connect(topic)
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with immediate(db):
                 yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
         except sqlite3.Error as error:
             raise VibroError(f"log topic {topic}: {error}") from None
 

@@ -1,9 +1,11 @@
-"""SQLite's write-ahead journal, for every file of ours that two processes may open at once."""
+"""SQLite's write-ahead journal and transactions, for files that two processes may open at once."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 PAUSE_S = 0.01
 
@@ -26,3 +28,16 @@ def write_ahead(opened: sqlite3.Connection | sqlite3.Cursor, busy_s: float) -> N
             time.sleep(PAUSE_S)
         else:
             return
+
+
+@contextmanager
+def immediate(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, whatever is raised; waits for other writers where it begins."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
