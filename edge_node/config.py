@@ -35,7 +35,7 @@ class NodeSection:
 class SourceSection:
     """Where samples come from; what only one kind needs stands in [source.KIND]."""
 
-    kind: str = option("replay", "word", "Kind of source; `vibro edge sample` lists them.")
+    kind: str = option("replay", "word", "Kind of source; docs/sources.md lists them.")
     pace: str = option(
         "real",
         "word",

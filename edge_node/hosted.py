@@ -280,11 +280,6 @@ class HostedNode:
             self.node.drain()
             self.node.commit(wait=True)
 
-    def drain(self) -> None:
-        """Commit and ship before the process ends."""
-        self.secure()
-        self.close()
-
     def close(self) -> None:
         """End actions and ship what is committed, before the process ends."""
         self.actuator.close(ACTION_S)

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 PASSED, PERIOD_S = 10, 60.0
 """Lines of one kind that pass within one period."""
 FORMATS = ("human", "json")
-LEVELS = ("debug", "info", "warning", "error")
 
 
 class Repeats(logging.Filter):

@@ -68,7 +68,8 @@ def test_neither_waits_for_the_other(lived):
 def test_a_node_that_ended_can_be_read_where_nothing_can_be_written(lived):
     """Without a write-ahead file SQLite would want to make one beside it, on a read-only disk."""
     config, hosted = lived
-    hosted.drain()
+    hosted.secure()
+    hosted.close()
     hosted.node.spool.close()
     assert not (config.folder / "spool.db-wal").exists()
     names = sorted(p.name for p in config.folder.iterdir())

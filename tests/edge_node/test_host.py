@@ -189,7 +189,8 @@ def test_a_notice_that_is_garbage_does_not_stop_the_node(tmp_path):
     log.send(topic("harbour", "models"), [Message("motor", b"what a day", "t", 0)])
     hosted.poll_models()
     assert hosted.step()
-    hosted.drain()
+    hosted.secure()
+    hosted.close()
     (reason,) = hosted.report()["bundles_refused"]
     assert reason.startswith("model notice of harbour/motor")
     announce(tmp_path, bundle_of(healthy(40.0, 5), "v1"))

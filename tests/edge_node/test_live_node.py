@@ -215,7 +215,8 @@ def test_a_kill_loses_no_more_than_it_says_and_leaves_no_event_open(bench):
 def test_an_end_in_order_reads_the_ring_up_and_closes_the_epoch(bench):
     hosted = bench.node(bench.signal(9), bench.silence())
     bench.run(hosted, lambda: hosted.node.now_ns and hosted.step())
-    hosted.drain()
+    hosted.secure()
+    hosted.close()
     hosted._spool.close()
     (beat,) = bench.last_of_epochs().values()
     assert beat.processed % (2 * BLOCK) == 0
@@ -235,7 +236,8 @@ def test_a_device_that_hangs_does_not_cost_what_was_processed(bench, monkeypatch
     free = threading.Event()
     hosted = bench.node(bench.signal(6), [lambda d: free.wait(20.0) and None])
     bench.run(hosted, lambda: hosted.node.source.next_sample == bench.at)
-    hosted.drain()
+    hosted.secure()
+    hosted.close()
     hosted._spool.close()
     (beat,) = bench.last_of_epochs().values()
     free.set()

@@ -35,7 +35,8 @@ def running(tmp_path):
             if host.nodes[0].node.begun:
                 begun.set()
         for hosted in host.nodes:
-            hosted.drain()
+            hosted.secure()
+            hosted.close()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from datasets.replay import ReplayMachine
 
 LONGEST_CLIP_S = 10.0
-CONFIDENT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
