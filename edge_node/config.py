@@ -17,9 +17,9 @@ from edge_node.judging.states import (
     read_limits,
     sample_limits,
 )
-from edge_node.options import option, read_section, sample_section
 from edge_node.process_values.options import ProcessValuesSection
 from vibro.errors import BadInputError
+from vibro.options import option, read_section, sample_section
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import MISSING, asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from edge_node.options import option, read_section, sample_section
 from vibro.decide import Limit, StateRules
+from vibro.options import option, read_section, sample_section
 
 
 @dataclass(frozen=True, slots=True)

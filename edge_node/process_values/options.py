@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_node.options import option
+from vibro.options import option
 
 QUANTITIES = ("rpm", "load", "running", "temperature")
 MOST_DEVICE_ID = 255

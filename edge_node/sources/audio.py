@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_node.library import library
-from edge_node.options import option
 from edge_node.sources.calibration import (
     UNITS,
     as_scale,
@@ -32,6 +31,7 @@ from edge_node.sources.inbox import Inbox
 from edge_node.sources.kinds import LiveKind
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
+from vibro.options import option
 
 TABLE = "source.audio"
 QUEUE_S = 4.0

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.options import option
 from edge_node.sources.calibration import as_scale, m_s2_per_unit, per_channel
 from edge_node.sources.device import Frames
 from edge_node.sources.iio_sysfs import TIMESTAMP, IioFiles
@@ -25,6 +24,7 @@ from edge_node.sources.scan_gaps import ScanGaps
 from edge_node.sources.scan_layout import ScanLayout
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
+from vibro.options import option
 
 TABLE = "source.iio"
 _MOST_BYTES = 1 << 16

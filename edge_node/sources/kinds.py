@@ -34,7 +34,7 @@ class RecordedKind:
     Attributes
     ----------
     options : type
-        Dataclass of the kind's own options (`edge_node.options.option`).
+        Dataclass of the kind's own options (`vibro.options.option`).
     open_source : callable
         Takes configuration, machine and the time that dates a stream without a date.
     mistakes : callable

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from edge_node.library import library
-from edge_node.options import option
 from edge_node.password import read_password
 from edge_node.sources.calibration import UNITS, as_scale, m_s2_per_unit, per_channel
 from edge_node.sources.device import Frames
@@ -29,6 +28,7 @@ from edge_node.sources.mqtt_payload import ENCODINGS, HEADER_MODULUS, PayloadFor
 from edge_node.sources.sequence import BEGAN_ANEW, Sequence
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
+from vibro.options import option
 
 TABLE = "source.mqtt"
 CONNECT_S = 5.0

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from edge_node.library import library
-from edge_node.options import option
 from edge_node.sources.calibration import as_scale, m_s2_per_unit, per_channel
 from edge_node.sources.device import Frames
 from edge_node.sources.frame_clock import FrameClock
 from edge_node.sources.kinds import LiveKind
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
+from vibro.options import option
 
 TABLE = "source.nidaqmx"
 BUFFER_S = 10.0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_node.options import option
 from edge_node.sources.calibration import UNITS, as_scale, m_s2_per_unit
 from edge_node.sources.kinds import RecordedKind
 from edge_node.sources.pace import pace_of
@@ -18,6 +17,7 @@ from vibro.assets import Machine
 from vibro.errors import BadInputError
 from vibro.files import read_recording
 from vibro.files.recording import STANDARD_GRAVITY
+from vibro.options import option
 from vibro.records import SampleBlock, StreamInfo
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.config import SourceSection
-from edge_node.options import read_section, sample_section
 from edge_node.sources.kinds import Kind, kind_of
 from vibro.errors import VibroError
+from vibro.options import read_section, sample_section
 
 FIRST = ("replay", "simulator")
 """Their options may stand in [source] itself, of both whichever is chosen, as they always did."""

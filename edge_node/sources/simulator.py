@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_node.options import option
 from edge_node.sources.kinds import RecordedKind
 from edge_node.sources.pace import pace_of
 from edge_node.sources.port import Pace, Seekable
 from vibro.assets import Machine
+from vibro.options import option
 from vibro.records import SampleBlock, StreamInfo
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_node.options import option
 from edge_node.sources.calibration import UNITS, m_s2_per_unit
 from edge_node.sources.device import Frames
 from edge_node.sources.kinds import LiveKind
@@ -23,6 +22,7 @@ from edge_node.sources.tcp_frames import FrameReader
 from edge_node.sources.tcp_stream import TcpStream
 from vibro.assets import Machine
 from vibro.errors import BadInputError, VibroError
+from vibro.options import option
 
 LOG = logging.getLogger("vibro.sources.tcp")
 TABLE = "source.tcp"

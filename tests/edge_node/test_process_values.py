@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from edge_node.options import read_section
 from edge_node.process_values import ProcessValuesSection, Values, mistakes, open_process_values
 from edge_node.process_values import poller as poller_module
 from edge_node.process_values.device import WithSpeed
@@ -33,6 +32,7 @@ from edge_node.process_values.opcua import OpcUaReader
 from edge_node.process_values.poller import FIRST_PAUSE_S, LONGEST_PAUSE_S, Poller
 from edge_node.sources.device import Frames
 from vibro.errors import BadInputError, VibroError
+from vibro.options import read_section
 
 DEADLINE_S = 10.0
 BUILD_S = 60.0

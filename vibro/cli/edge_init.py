@@ -6,11 +6,11 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_node.options import sample_section
 from edge_node.sources.kinds import kind_of
 from vibro.assets import Machine, Register, export, parse_register, register_text
 from vibro.cli.edge_unit import unit_text
 from vibro.errors import BadInputError
+from vibro.options import sample_section
 
 CONFIG, REGISTER = "node.toml", "assets.csv"
 
