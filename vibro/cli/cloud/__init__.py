@@ -1,0 +1,17 @@
+"""`vibro cloud`: the cloud jobs from the command line, one module a verb."""
+
+from __future__ import annotations
+
+import click
+
+from vibro.cli.cloud.retrain import retrain
+from vibro.cli.cloud.run import run
+
+
+@click.group(name="cloud")
+def command() -> None:
+    """Run the cloud jobs."""
+
+
+for verb in (run, retrain):
+    command.add_command(verb)
