@@ -1,0 +1,1 @@
+"""Real services for tests, on loopback: made once, kept, started by whoever asks for one."""

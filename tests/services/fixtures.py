@@ -1,0 +1,49 @@
+"""The session's fixtures: a service is started by the first test that asks, for its worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import pytest
+
+from tests.services.kafka import KafkaServer
+from tests.services.kept import ServiceMissingError
+from tests.services.process import Server
+
+__all__ = ["kafka"]
+
+S = TypeVar("S", bound=Server)
+
+
+@contextmanager
+def missing_is_told() -> Iterator[None]:
+    """Skip the test where a service cannot be had, or fail with ``VIBRO_SERVICES=required``."""
+    try:
+        yield
+    except ServiceMissingError as error:
+        if os.environ.get("VIBRO_SERVICES") == "required":
+            pytest.fail(f"VIBRO_SERVICES=required: {error}", pytrace=False)
+        pytest.skip(str(error))
+
+
+@contextmanager
+def session_server(server: S) -> Iterator[S]:
+    """Start a server; at the end of the session kill it and remove its data."""
+    try:
+        with missing_is_told():
+            server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker that asks nobody who he is."""
+    with session_server(KafkaServer(tmp_path_factory.mktemp("kafka"))) as server:
+        yield server
