@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from cloud_jobs import consume
 from cloud_jobs.consume import DEAD, Consumer
 from cloud_jobs.lake import Lake
 from cloud_jobs.serve.daily import spectra_of
@@ -137,8 +136,8 @@ def test_a_crash_at_any_point_neither_loses_nor_doubles(
 
     place, name = {
         "lake": (Lake, "append"),
-        "store": (consume.ingest, "keep_events"),
-        "offsets": (consume.ingest, "keep_offsets"),
+        "store": (ingest, "keep_events"),
+        "offsets": (ingest, "keep_offsets"),
     }[crash_at]
     monkeypatch.setattr(place, name, crashing)
     for _ in range(200):

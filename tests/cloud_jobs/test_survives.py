@@ -18,7 +18,7 @@ import os, signal, sys
 from pathlib import Path
 from cloud_jobs import consume
 from cloud_jobs.lake import Lake
-from cloud_jobs.store import Store
+from cloud_jobs.store import Store, ingest
 from vibro.log import EmbeddedLog
 
 home, place, left = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -26,7 +26,7 @@ owner, name = {
     "before a commit of the lake": (Lake, "_write"),
     "after a commit of the lake": (Lake, "append"),
     "after the dead letters": (consume.Consumer, "_bury"),
-    "inside the store's transaction": (consume.ingest, "keep_offsets"),
+    "inside the store's transaction": (ingest, "keep_offsets"),
     "after a poll": (consume.Consumer, "poll"),
 }[place]
 original = getattr(owner, name)
