@@ -100,23 +100,37 @@ def validate(file: Path, as_json: bool) -> None:
 @JSON
 def give_out(home: Path, out: Path | None, as_json: bool) -> None:
     """Write the register of the home folder as CSV, or with --json as JSON."""
-    from vibro.assets import export, parse_register, register_text  # noqa: PLC0415
+    from vibro.assets import export  # noqa: PLC0415
+
+    register = register_of(home)
+    if out is not None:
+        _write(out, export(register))
+    if as_json:
+        file = str(out or home / REGISTER)
+        echo_json({"file": file, **_size(register), "rows": _rows(export(register))})
+    elif out is None:
+        click.echo(export(register), nl=False)
+    else:
+        size = _size(register)
+        click.echo(f"{out}: {size['machines']} machines, {size['points']} points")
+
+
+def register_of(home: Path) -> Register:
+    """Read the register of a home folder.
+
+    Raises
+    ------
+    BadInputError
+        If it is not there, or has a mistake.
+    """
+    from vibro.assets import parse_register, register_text  # noqa: PLC0415
 
     source = home / REGISTER
     if not source.exists():
         raise BadInputError(
             f"{source}: there is no register; bring one in with `vibro assets import`"
         )
-    register = parse_register(register_text(source), str(source))
-    if out is not None:
-        _write(out, export(register))
-    if as_json:
-        echo_json({"file": str(out or source), **_size(register), "rows": _rows(export(register))})
-    elif out is None:
-        click.echo(export(register), nl=False)
-    else:
-        size = _size(register)
-        click.echo(f"{out}: {size['machines']} machines, {size['points']} points")
+    return parse_register(register_text(source), str(source))
 
 
 def _write(target: Path, text: str) -> None:

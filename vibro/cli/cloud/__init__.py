@@ -6,6 +6,7 @@ import click
 
 from vibro.cli.cloud.retrain import retrain
 from vibro.cli.cloud.run import run
+from vibro.cli.cloud.sign import sign
 
 
 @click.group(name="cloud")
@@ -13,5 +14,5 @@ def command() -> None:
     """Run the cloud jobs."""
 
 
-for verb in (run, retrain):
+for verb in (run, retrain, sign):
     command.add_command(verb)
