@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloud_jobs.setup.options import TopicsSection
 from vibro.errors import BadInputError
 from vibro.log.kafka.settings import KafkaSection
 from vibro.options import option, read_section, sample_section
@@ -63,6 +64,7 @@ class CloudConfig:
     home: Path
     services: ServicesSection = field(default_factory=ServicesSection)
     kafka: KafkaSection = field(default_factory=KafkaSection)
+    topics: TopicsSection = field(default_factory=TopicsSection)
     influxdb: InfluxSection = field(default_factory=InfluxSection)
 
     def path(self, text: str) -> Path:
@@ -86,6 +88,7 @@ class CloudConfig:
 _SECTIONS: dict[str, type] = {
     "services": ServicesSection,
     "kafka": KafkaSection,
+    "topics": TopicsSection,
     "influxdb": InfluxSection,
 }
 

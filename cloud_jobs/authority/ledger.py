@@ -111,6 +111,6 @@ class Ledger:
                 names.discard(entry.name)
         return names
 
-    def nodes(self) -> set[str]:
-        """Return the names of all nodes that ever were enrolled or revoked."""
-        return {entry.name for entry in self.entries() if entry.kind == NODE}
+    def clients(self) -> set[str]:
+        """Return the names of all nodes and services that ever had a certificate."""
+        return {entry.name for entry in self.entries() if entry.kind in {NODE, SERVICE}}

@@ -6,6 +6,7 @@ import click
 
 from vibro.cli.cloud.retrain import retrain
 from vibro.cli.cloud.run import run
+from vibro.cli.cloud.setup import revoke, setup
 from vibro.cli.cloud.sign import sign
 
 
@@ -14,5 +15,5 @@ def command() -> None:
     """Run the cloud jobs."""
 
 
-for verb in (run, retrain, sign):
+for verb in (run, retrain, setup, sign, revoke):
     command.add_command(verb)
