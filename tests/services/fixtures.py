@@ -11,10 +11,11 @@ from typing import TypeVar
 import pytest
 
 from tests.services.kafka import KafkaServer
+from tests.services.kafka_secure import SecureKafkaServer
 from tests.services.kept import ServiceMissingError
 from tests.services.process import Server
 
-__all__ = ["kafka"]
+__all__ = ["kafka", "kafka_secure"]
 
 S = TypeVar("S", bound=Server)
 
@@ -46,4 +47,11 @@ def session_server(server: S) -> Iterator[S]:
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """A broker that asks nobody who he is."""
     with session_server(KafkaServer(tmp_path_factory.mktemp("kafka"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafkaServer]:
+    """A broker with mutual TLS and ACLs."""
+    with session_server(SecureKafkaServer(tmp_path_factory.mktemp("kafka-secure"))) as server:
         yield server

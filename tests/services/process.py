@@ -70,6 +70,7 @@ class Server(ABC):
     """Arguments of ``setpriv`` that change the user."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.log = folder / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    KafkaAdminClient,
+    NewTopic,
+    ResourcePattern,
+    ResourceType,
+)
+from kafka.errors import TopicAuthorizationFailedError
 
 DEADLINE_MS = 60_000
 
@@ -60,3 +72,44 @@ def test_a_paused_broker_answers_when_it_goes_on(kafka, topic):
         kafka.resume()
     assert waiting.get(DEADLINE_MS / 1000).offset == 0
     producer.close()
+
+
+def as_principal(kafka_secure, name: str) -> dict[str, object]:
+    certificate, key = kafka_secure.credentials(name)
+    return {
+        "bootstrap_servers": kafka_secure.servers,
+        "security_protocol": "SSL",
+        "ssl_cafile": str(kafka_secure.ca / "ca.pem"),
+        "ssl_certfile": str(certificate),
+        "ssl_keyfile": str(key),
+    }
+
+
+def test_the_secure_broker_lets_a_principal_do_what_its_acls_say_also_after_a_kill(kafka_secure):
+    admin = KafkaAdminClient(**as_principal(kafka_secure, kafka_secure.superuser))
+    admin.create_topics([NewTopic("allowed", 1, 1), NewTopic("forbidden", 1, 1)])
+    allowed = ResourcePattern(ResourceType.TOPIC, "allowed")
+    admin.create_acls(
+        [ACL("User:node-1", "*", ACLOperation.WRITE, ACLPermissionType.ALLOW, allowed)]
+    )
+    admin.close()
+    kafka_secure.kill()
+    kafka_secure.start()
+    producer = KafkaProducer(
+        **as_principal(kafka_secure, "node-1"), acks="all", enable_idempotence=False
+    )
+    assert producer.send("allowed", b"mine").get(DEADLINE_MS / 1000).offset == 0
+    with pytest.raises(TopicAuthorizationFailedError):
+        producer.send("forbidden", b"not mine").get(DEADLINE_MS / 1000)
+    producer.close()
+
+
+def test_the_secure_broker_talks_to_nobody_without_a_certificate(kafka_secure):
+    context = ssl.create_default_context(cafile=str(kafka_secure.ca / "ca.pem"))
+    host, _, port = kafka_secure.servers.partition(":")
+    with (
+        socket.create_connection((host, int(port)), DEADLINE_MS / 1000) as plain,
+        context.wrap_socket(plain, server_hostname=host) as wrapped,
+        pytest.raises(ssl.SSLError, match="(?i)certificate.required"),
+    ):
+        wrapped.recv(1)
