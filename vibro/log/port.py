@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from vibro.errors import VibroError
 
 Place = tuple[str, int]
 """A topic and one of its partitions; the embedded log has partition 0 only."""
-Starts = Callable[[set[Place]], Mapping[Place, int]]
-"""Offsets up to which each place has been consumed, asked whenever places are newly assigned."""
+
+
+class TransportError(VibroError):
+    """Messages could not be made durable, or not be read.
+
+    Attributes
+    ----------
+    state : str
+        What it means to whoever looks after the link: ``away`` (not reached), ``refused`` (reached,
+        and it says no), ``slow`` (reached, and nothing was acknowledged in time), or ``full``.
+    """
+
+    def __init__(self, message: str, state: str = "away") -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class TooLargeError(TransportError):
+    """One message is larger than the transport will ever take: trying again is no use.
+
+    Attributes
+    ----------
+    at : int
+        Which of the messages that were to be sent; none after it must go before it is given up.
+    """
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message, "refused")
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +90,9 @@ class Transport(Protocol):
 
         Raises
         ------
-        VibroError
-            If they could not be made durable: the caller keeps them and tries again.
+        TransportError
+            If they could not be made durable: the caller keeps them and tries again, in the same
+            order. Some may have been stored nevertheless, but none without all before it.
         """
 
     def read(self, topic: str, after: int, limit: int, partition: int = 0) -> list[Stored]:
@@ -81,21 +111,53 @@ class Transport(Protocol):
         """Offset a group has committed; 0 before its first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one look at a feed brought.
+
+    Attributes
+    ----------
+    messages : list of Stored
+        In order within each place.
+    fresh : mapping of Place to range
+        Offsets that the transport holds of each place that is waiting for `Feed.start`.
+    gone : set of Place
+        Places that another consumer of the group has now; none of them is among `fresh`.
+    """
+
+    messages: list[Stored] = field(default_factory=list)
+    fresh: Mapping[Place, range] = field(default_factory=dict)
+    gone: frozenset[Place] = frozenset()
+
+
 class Feed(Protocol):
-    """Topics of some patterns, shared among all consumers of one group."""
+    """Topics of some patterns, shared among all consumers of one group.
 
-    def poll(self, wait_s: float = 0.0) -> list[Stored]:
-        """Return the next messages of the places that are this consumer's now, in order in each.
+    A place that is newly this consumer's is not read before it was told from where: the consumer's
+    own sinks know how far they came. Who is the owner of a place changes only within `poll`, but
+    may be out of date at any time: a process that slept finds out late.
+    """
 
-        Places that were newly assigned are first asked of `Starts`, and read from there; places
-        that were taken away never appear again.
+    def poll(self, wait_s: float = 0.0) -> Polled:
+        """Return the next messages, after waiting for them for at most a time (s).
+
+        Raises
+        ------
+        VibroError
+            If the transport refuses; polling again tries again.
         """
 
-    def rewind(self) -> None:
-        """Read again from where `Starts` says: what was polled could not be kept."""
+    def start(self, after: Mapping[Place, int]) -> None:
+        """Read each of these places from behind an offset; those that are gone are left out."""
 
-    def lag(self) -> Mapping[Place, int]:
-        """Messages of each assigned place that were not polled yet."""
+    def rewind(self) -> None:
+        """Make all places fresh again: what was polled of them could not be kept."""
+
+    def kept(self, reached: Mapping[Place, int]) -> None:
+        """Tell the group up to which offset everything is kept; for displays, never relied on."""
+
+    def ends(self) -> Mapping[Place, int]:
+        """Last offset of each place that is this consumer's, as far as it is known."""
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group at once."""

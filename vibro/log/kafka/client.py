@@ -15,10 +15,45 @@ from typing import Any
 
 from vibro.errors import BadInputError, MissingExtraError
 from vibro.log.kafka.settings import KafkaSection
+from vibro.log.port import Stored
 
 LOG = logging.getLogger("vibro.kafka")
 METADATA_AGE_S = 5.0
 """Age at which a reader asks again which topics there are: a new site appears within it."""
+
+
+def opened(kind: str, options: dict[str, Any], extra: str = "cloud") -> Any:
+    """Return a new client of kafka-python; one that cannot be had leaves no thread behind.
+
+    Parameters
+    ----------
+    kind : {'KafkaProducer', 'KafkaConsumer'}
+    options : dict
+        Its keyword arguments, from `client_options` or `reader_options`.
+    extra : str
+        What is named when kafka-python is missing.
+
+    Raises
+    ------
+    kafka.errors.KafkaError
+        See `vibro.log.kafka.errors.explained`.
+    """
+    load(extra)
+    import kafka  # noqa: PLC0415 (as above)
+    from kafka.net.compat import KafkaNetClient  # noqa: PLC0415
+
+    begun: list[Any] = []
+
+    def network(**config: Any) -> Any:
+        begun.append(KafkaNetClient(**config))
+        return begun[0]
+
+    try:
+        return getattr(kafka, kind)(**options, kafka_client=network)
+    except BaseException:
+        for each in begun:
+            each.close()
+        raise
 
 
 def load(extra: str = "cloud") -> None:
@@ -96,6 +131,18 @@ def reader_options(settings: KafkaSection, folder: Path, client_id: str) -> dict
         "enable_auto_commit": False,
         "metadata_max_age_ms": round(METADATA_AGE_S * 1000),
     }
+
+
+def stored(record: Any) -> Stored:
+    """Return a consumer's record as the port has it: offsets begin at 1, nothing is None."""
+    return Stored(
+        record.topic,
+        record.offset + 1,
+        (record.key or b"").decode("utf-8", "replace"),
+        record.value or b"",
+        tuple((name, value or b"") for name, value in record.headers or ()),
+        record.partition,
+    )
 
 
 def tls_context(settings: KafkaSection, folder: Path) -> ssl.SSLContext:

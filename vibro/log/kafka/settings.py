@@ -32,6 +32,14 @@ class KafkaSection:
     request_timeout_s: float = option(
         30.0, "s", "Time after which a broker that does not answer is given up.", low=1
     )
+    message_max_mb: float = option(
+        16.0, "MB", "Largest message; topics are set up for it, and larger clips cut short.", low=1
+    )
+
+    @property
+    def message_max_bytes(self) -> int:
+        """Largest message, as topics have it in ``max.message.bytes``."""
+        return round(self.message_max_mb * 1e6)
 
     def problems(self) -> list[str]:
         """What does not fit together, each with key, value and remedy."""
