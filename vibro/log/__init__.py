@@ -2,7 +2,16 @@
 
 from vibro.log.embedded import EmbeddedLog
 from vibro.log.embedded_feed import EmbeddedFeed
-from vibro.log.port import Feed, Message, Place, Polled, Stored, Transport
+from vibro.log.port import (
+    Feed,
+    Message,
+    Place,
+    Polled,
+    Stored,
+    TooLargeError,
+    Transport,
+    TransportError,
+)
 
 __all__ = [
     "EmbeddedFeed",
@@ -12,5 +21,7 @@ __all__ = [
     "Place",
     "Polled",
     "Stored",
+    "TooLargeError",
     "Transport",
+    "TransportError",
 ]
