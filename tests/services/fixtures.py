@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.services.influx import InfluxServer
 from tests.services.kafka import KafkaServer
 from tests.services.kafka_secure import SecureKafkaServer
 from tests.services.kept import ServiceMissingError
+from tests.services.postgres import PostgresServer
 from tests.services.process import Server
 
-__all__ = ["kafka", "kafka_secure"]
+__all__ = ["influx", "kafka", "kafka_secure", "postgres"]
 
 S = TypeVar("S", bound=Server)
 
@@ -54,4 +58,19 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
 def kafka_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafkaServer]:
     """A broker with mutual TLS and ACLs."""
     with session_server(SecureKafkaServer(tmp_path_factory.mktemp("kafka-secure"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """An InfluxDB server with an organisation and its operator's token."""
+    with session_server(InfluxServer(tmp_path_factory.mktemp("influx"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; not in pytest's folder, which other users may not enter."""
+    folder = Path(tempfile.mkdtemp(prefix="vibro-postgres-"))
+    with session_server(PostgresServer(folder)) as server:
         yield server

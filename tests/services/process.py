@@ -67,7 +67,7 @@ class Server(ABC):
     name = "server"
 
     user: Sequence[str] = ()
-    """Arguments of ``setpriv`` that change the user."""
+    """Arguments of ``setpriv`` that make it run as another user."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,15 +94,18 @@ class Server(ABC):
         assert self._process is not None
         return self._process.pid
 
+    def as_user(self) -> list[str]:
+        """Return the beginning of a command that runs as the server's user."""
+        return [need("setpriv", "util-linux"), *self.user]
+
     def start(self) -> None:
         """Start it, again with the same data and port, and wait until it answers."""
         if self.running:
             return
-        wrapper = [need("setpriv", "util-linux"), *self.user, "--pdeathsig", "KILL"]
         with self.log.open("ab") as log:
             self._process = _SPAWNER.submit(
                 subprocess.Popen,
-                [*wrapper, *self.command()],
+                [*self.as_user(), "--pdeathsig", "KILL", *self.command()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -121,8 +124,10 @@ class Server(ABC):
 
     def kill(self) -> None:
         """End it and its children at once, as a power cut does."""
-        self._signal(signal.SIGKILL, self._family())
+        family = self._family()
+        self._signal(signal.SIGKILL, family)
         self._gone()
+        wait_until(f"{self.name} gone", lambda: not any(map(_lives, family)))
 
     def pause(self) -> None:
         """Let it and its children hang: connections stay open and nothing answers."""
@@ -169,6 +174,11 @@ class Server(ABC):
     def _gone(self) -> None:
         if self._process is not None:
             self._process.wait(DEADLINE_S)
+
+
+def _lives(pid: int) -> bool:
+    state = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return bool(state) and state[0] != "Z"
 
 
 def _read(file: Path) -> str:
