@@ -9,6 +9,11 @@ from vibro.kinematics import Bearing, LineOrders, line_orders
 from vibro.records import ChannelPath
 
 
+def node_name(site: str, machine: str) -> str:
+    """Return the name of a machine's node, which a register holds only once."""
+    return f"{site}-{machine}"[:63]
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One sensor axis at one measuring point.
@@ -79,7 +84,7 @@ class Machine:
     @property
     def node_id(self) -> str:
         """Name of the edge node that listens to this machine."""
-        return f"{self.site}-{self.machine}"[:63]
+        return node_name(self.site, self.machine)
 
     @property
     def channels(self) -> tuple[ChannelPath, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vibro.cli.edge_enroll import enroll
 from vibro.cli.main import echo_json
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ WATCH_S = 2.0
 @click.group()
 def command() -> None:
     """Write, check, run and inspect edge nodes."""
+
+
+command.add_command(enroll)
 
 
 @command.command()

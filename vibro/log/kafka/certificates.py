@@ -1,7 +1,7 @@
 """Keys and certificates in files, as both sides read and write them.
 
 A private key and its certificate stand in one file, key first: what one rename replaces is never
-half old and half new, whichever of the two is read when.
+half old and half new.
 """
 
 from __future__ import annotations
@@ -105,13 +105,17 @@ def read_file(file: Path) -> bytes:
 def write_whole(file: Path, data: bytes, mode: int) -> None:
     """Put a file in its place at once and durably: it is the old one or the new one, never half.
 
+    What root writes belongs to whoever owns the folder around it: a node's key must be its user's.
+
     Raises
     ------
     BadInputError
         If its folder cannot be written.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.parent.exists():
+            file.parent.mkdir(mode=0o700, parents=True)
+            _give(file.parent, file.parent.parent)
         handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         try:
             with os.fdopen(handle, "wb") as out:
@@ -119,6 +123,7 @@ def write_whole(file: Path, data: bytes, mode: int) -> None:
                 out.write(data)
                 out.flush()
                 os.fsync(out.fileno())
+            _give(Path(name), file.parent)
             Path(name).replace(file)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -130,6 +135,13 @@ def write_whole(file: Path, data: bytes, mode: int) -> None:
             os.close(folder)
     except OSError as error:
         raise BadInputError(f"{file}: cannot be written ({error.strerror})") from None
+
+
+def _give(path: Path, like: Path) -> None:
+    """Give what root has made to the owner of another path."""
+    if os.geteuid() == 0:
+        owner = like.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def common_name(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
