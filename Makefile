@@ -57,8 +57,8 @@ $(PEERS)/.setup-done: $(STAMP) requirements/bench.txt
 	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-services: setup ## real services for the tests: none is needed with the embedded defaults
-	@echo "the embedded defaults need no service"
+services: setup ## fetch, build and install the real services of the tests, which else do it themselves
+	$(BIN)/python -m tests.services
 
 lock: setup ## renew the locked requirements from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

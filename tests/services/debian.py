@@ -25,9 +25,7 @@ def installed(find: Callable[[], Path | None], *packages: str) -> Path:
     if found is not None:
         return found
     if os.environ.get(MAY_INSTALL) != "required" or os.geteuid() or not shutil.which("apt-get"):
-        raise ServiceMissingError(
-            f"install {' and '.join(packages)}, or run `make services` as root"
-        )
+        raise ServiceMissingError(f"install {', '.join(packages)}, or run `make services` as root")
     with locked("packages"):
         if find() is None:
             quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -35,5 +33,5 @@ def installed(find: Callable[[], Path | None], *packages: str) -> Path:
             run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], env=quiet)
     found = find()
     if found is None:
-        raise ServiceMissingError(f"{' and '.join(packages)} hold no such program")
+        raise ServiceMissingError(f"{', '.join(packages)} hold no such program")
     return found

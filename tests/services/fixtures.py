@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.services import chromium as browsers
 from tests.services.influx import InfluxServer
 from tests.services.kafka import KafkaServer
 from tests.services.kafka_secure import SecureKafkaServer
@@ -19,7 +20,7 @@ from tests.services.kept import ServiceMissingError
 from tests.services.postgres import PostgresServer
 from tests.services.process import Server
 
-__all__ = ["influx", "kafka", "kafka_secure", "postgres"]
+__all__ = ["chromium", "influx", "kafka", "kafka_secure", "postgres"]
 
 S = TypeVar("S", bound=Server)
 
@@ -74,3 +75,10 @@ def postgres() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="vibro-postgres-"))
     with session_server(PostgresServer(folder)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Path of a browser that needs no screen."""
+    with missing_is_told():
+        return browsers.browser()

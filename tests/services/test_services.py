@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 
 import pytest
+from influxdb_client import InfluxDBClient, Point
+from influxdb_client.client.write_api import SYNCHRONOUS
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import (
     ACL,
@@ -19,6 +22,8 @@ from kafka.admin import (
 from kafka.errors import TopicAuthorizationFailedError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
+
+from tests.services.chromium import FLAGS
 
 DEADLINE_MS = 60_000
 
@@ -136,3 +141,31 @@ def test_a_killed_postgres_comes_back_with_its_databases_and_takes_new_ones(post
     other = postgres.new_database()
     assert other != str(engine.url)
     postgres.drop_database(other)
+
+
+def test_the_browser_runs_a_page_without_a_screen(chromium, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<body><script>document.body.append(6 * 7)</script></body>")
+    shown = subprocess.run(
+        [chromium, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE_MS / 1000,
+    )
+    assert "42</body>" in shown.stdout
+
+
+def test_influx_keeps_its_points_when_killed_and_answers_again_when_it_goes_on(influx):
+    point = Point("status").tag("machine", "pump-1").field("rms_mm_s", 2.5).time(1_000_000_000)
+    with InfluxDBClient(influx.url, influx.token, org=influx.org) as client:
+        client.buckets_api().create_bucket(bucket_name="services")
+        client.write_api(SYNCHRONOUS).write("services", record=point)
+        influx.kill()
+        influx.start()
+        (table,) = client.query_api().query('from(bucket: "services") |> range(start: 0)')
+        assert [record.get_value() for record in table.records] == [2.5]
+        influx.pause()
+        assert influx.running
+        influx.resume()
+        assert client.ping()
