@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "cloud": ("vibro.cli.cloud", "Run the cloud jobs."),
     "serve": ("vibro.cli.serve", "Serve the local page over a home folder."),
     "query": ("vibro.cli.query", "Ask which machines show what."),
+    "dashboards": ("vibro.cli.dashboards", "Build, check and push Grafana's dashboards."),
     "datasets": ("vibro.cli.datasets", "List and verify public recordings."),
     "evaluate": ("vibro.cli.evaluate", "Measure detection and diagnosis on recordings."),
     "bench": ("vibro.cli.bench", "Measure speed and memory against named peers."),
@@ -38,6 +39,7 @@ _EXTRA_OF = {
     "kafka": "edge",
     "nptdms": "edge",
     "grafana_api": "dashboards",
+    "grafana_foundation_sdk": "dashboards",
     "pyfftw": "bench",
 }
 _OWN = ("vibro", "edge_node", "cloud_jobs", "dashboards")
