@@ -62,7 +62,7 @@ def cloud_rules(principal: str, sites: Iterable[str]) -> set[Rule]:
     }
 
 
-def wanted_rules(nodes: Mapping[str, str], cloud: str) -> set[Rule]:
+def wanted_rules(nodes: Mapping[str, str], cloud: str, sites: Iterable[str]) -> set[Rule]:
     """Return all rules of a plant.
 
     Parameters
@@ -71,8 +71,10 @@ def wanted_rules(nodes: Mapping[str, str], cloud: str) -> set[Rule]:
         Site of each node that may speak; none that is revoked.
     cloud : str
         Principal of the cloud jobs.
+    sites : iterable of str
+        All sites, also those whose nodes are all revoked.
     """
-    rules = cloud_rules(cloud, set(nodes.values()))
+    rules = cloud_rules(cloud, sites)
     for node, site in nodes.items():
         rules |= node_rules(node, site)
     return rules

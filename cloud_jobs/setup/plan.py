@@ -136,7 +136,7 @@ def _kept(there: set[str], sites: list[str]) -> list[str]:
 
 def _compared(plant: Plant, there: set[Rule]) -> tuple[set[Rule], set[Rule], set[Rule]]:
     """Return the rules that must go, those of others, and those that are missing."""
-    wanted = wanted_rules(plant.nodes, plant.cloud)
+    wanted = wanted_rules(plant.nodes, plant.cloud, plant.sites)
     ours = plant.once | plant.revoked | {plant.cloud}
     ours |= {machine.node_id for machine in plant.register}
     return *stale_rules(there, wanted, ours), wanted - there

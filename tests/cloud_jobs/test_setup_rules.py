@@ -73,7 +73,9 @@ KINDS = ("features", "events", "clips", "health", "labels", "models", "requests"
 
 @pytest.mark.parametrize("operation", ["READ", "WRITE"])
 def test_a_node_writes_records_and_reads_notices_of_its_own_site_only(operation):
-    rules = wanted_rules({"plant-fan": "plant", "plant-2-fan": "plant-2"}, "cloud")
+    rules = wanted_rules(
+        {"plant-fan": "plant", "plant-2-fan": "plant-2"}, "cloud", ["plant", "plant-2"]
+    )
     for site, kind in product(SITES, KINDS):
         may = site == "plant" and (operation == "READ") == (kind in {"models", "requests"})
         assert allows(rules, "plant-fan", operation, f"vibro.v1.{site}.{kind}") == may
@@ -92,7 +94,7 @@ def test_the_cloud_reads_all_and_writes_notices_and_dead_letters():
 
 
 def test_a_rule_that_should_not_be_goes_whoever_of_ours_has_it():
-    wanted = wanted_rules({"plant-fan": "plant"}, "cloud")
+    wanted = wanted_rules({"plant-fan": "plant"}, "cloud", ["plant"])
     right = Rule("plant-fan", "WRITE", "TOPIC", "vibro.v1.plant.features")
     wrong = [
         replace(right, name="vibro.v1.other.features"),
@@ -110,7 +112,7 @@ def test_a_rule_that_should_not_be_goes_whoever_of_ours_has_it():
 
 
 def test_rules_of_others_and_what_forbids_stay():
-    wanted = wanted_rules({"plant-fan": "plant"}, "cloud")
+    wanted = wanted_rules({"plant-fan": "plant"}, "cloud", ["plant"])
     analyst = Rule("analyst", "READ", "TOPIC", "vibro.v1.plant.features")
     everything = Rule("backup", "READ", "TOPIC", "*")
     prefix = Rule("backup", "READ", "TOPIC", "vib", prefix=True)
