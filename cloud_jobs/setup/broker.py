@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from cloud_jobs.setup.access import Rule
 from cloud_jobs.setup.topics import Topic
 from vibro.errors import VibroError
-from vibro.log.kafka.client import client_options, load
+from vibro.log.kafka.client import client_options, opened
+from vibro.log.kafka.diagnosis import Diagnosis
 from vibro.log.kafka.settings import KafkaSection
 
 if TYPE_CHECKING:
     from kafka.admin import ACL
 
 CLIENT = "vibro-setup"
+_NOT_ADMINS = {"metrics_enabled", "allow_auto_create_topics"}
+"""Options of clients that an administrator's has not."""
 
 
 class Broker:
@@ -35,14 +38,15 @@ class Broker:
     """
 
     def __init__(self, settings: KafkaSection, folder: Path) -> None:
-        load()
-        from kafka.admin import KafkaAdminClient  # noqa: PLC0415 (as the library: when needed)
-
-        options = client_options(settings, folder, CLIENT)
-        known = {k: v for k, v in options.items() if k in KafkaAdminClient.DEFAULT_CONFIG}
         self._who = f"'{settings.cert_file}'" if settings.cert_file else "anybody"
-        with self._told("be reached"):
-            self._admin = KafkaAdminClient(**known)
+        self._why = Diagnosis(settings, folder, CLIENT)
+        # Asked first: a client tries for long before it says less.
+        self._why.require("write")
+        options = client_options(settings, folder, CLIENT)
+        with self._told("connect"):
+            self._admin = opened(
+                "KafkaAdminClient", {k: v for k, v in options.items() if k not in _NOT_ADMINS}
+            )
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -143,7 +147,7 @@ class Broker:
                 "of its super.users (--cert)"
             ) from None
         except KafkaError as error:
-            raise VibroError(f"the broker cannot {what}: {type(error).__name__}: {error}") from None
+            raise VibroError(f"cannot {what}: {self._why.explained(error, 'write')}") from None
 
 
 def _any(principal: str | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cloud_jobs.config import CloudConfig
     from cloud_jobs.setup import Change
     from cloud_jobs.setup.broker import Broker
-    from cloud_jobs.setup.plan import Plan
+    from cloud_jobs.setup.plan import Plan, Plant
+    from vibro.assets import Register
 
 ADMIN = "secrets/admin.pem"
 CERT = click.option(
@@ -79,21 +80,32 @@ def _confirmed(count: int) -> bool:
 def _planned(home: Path, cert: Path | None) -> Iterator[Plan]:
     """Everything that must change, while the connections that it is made with are open."""
     from cloud_jobs.config import load  # noqa: PLC0415
-    from cloud_jobs.setup.plan import Plan  # noqa: PLC0415
+    from cloud_jobs.setup.plan import Plan, plan  # noqa: PLC0415
 
     config, register = load(home), register_of(home)
-    if config.services.transport != "kafka":
-        yield Plan([], ["transport = 'embedded': topics need no set-up"])
-        return
-    from cloud_jobs.authority import ledger_of  # noqa: PLC0415
-    from cloud_jobs.setup.plan import Plant, plan  # noqa: PLC0415
+    with ExitStack() as held:
+        changes: list[Change] = []
+        remarks = ["transport = 'embedded': topics need no set-up"]
+        if config.services.transport == "kafka":
+            plant = _plant(config, register)
+            broker = held.enter_context(_broker(config, cert))
+            found = plan(broker, plant, config.topics, config.kafka.message_max_bytes)
+            changes, remarks = found.changes, found.remarks
+        if config.services.timeseries == "influxdb":
+            from cloud_jobs.timeseries import setup as influx  # noqa: PLC0415
 
-    ledger = ledger_of(home)
-    plant = Plant(register, ledger.revoked(), ledger.clients(), _cloud_of(config))
-    if plant.cloud in plant.revoked:
-        raise BadInputError(f"kafka.cert_file is that of '{plant.cloud}', which is revoked")
-    with _broker(config, cert) as broker:
-        yield plan(broker, plant, config.topics, config.kafka.message_max_bytes)
+            changes = [*changes, *influx.plan(config)]
+        yield Plan(changes, remarks)
+
+
+def _plant(config: CloudConfig, register: Register) -> Plant:
+    from cloud_jobs.authority import ledger_of  # noqa: PLC0415
+    from cloud_jobs.setup.plan import Plant  # noqa: PLC0415
+
+    ledger, cloud = ledger_of(config.home), _cloud_of(config)
+    if cloud in ledger.revoked():
+        raise BadInputError(f"kafka.cert_file is that of '{cloud}', which is revoked")
+    return Plant(register, ledger.revoked(), ledger.clients(), cloud)
 
 
 def _cloud_of(config: CloudConfig) -> str:
