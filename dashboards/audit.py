@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 from dashboards.catalogue import Json
 
@@ -22,7 +23,7 @@ def problems(boards: list[Json], group: Json) -> list[str]:
     """Return what is wrong, one sentence a matter; empty when all is well."""
     found = [f"{b['title']}: {p}" for b in boards for p in board_problems(b)]
     uids = [b["uid"] for b in boards]
-    found += [f"uid {u} is given twice" for u in sorted({u for u in uids if uids.count(u) > 1})]
+    found += [f"uid {u} is given twice" for u in _twice(uids)]
     return found + [f"rules: {p}" for p in group_problems(group)]
 
 
@@ -65,6 +66,10 @@ def _panel_problems(panel: Json) -> Iterator[str]:
         yield "has no query, or two of one name"
 
 
+def _twice(values: list[Any]) -> list[Any]:
+    return sorted({v for v in values if values.count(v) > 1})
+
+
 def _overlap(one: Json, other: Json) -> bool:
     apart = (
         one["x"] + one["w"] <= other["x"]
@@ -92,7 +97,7 @@ def group_problems(group: Json) -> Iterator[str]:
     if group["interval"] % EVALUATED_S or group["interval"] <= 0:
         yield f"{EVALUATED_S} s do not divide the interval of {group['interval']} s"
     uids = [r["uid"] for r in group["rules"]]
-    yield from (f"uid {u} is given twice" for u in sorted({u for u in uids if uids.count(u) > 1}))
+    yield from (f"uid {u} is given twice" for u in _twice(uids))
     for rule in group["rules"]:
         yield from (f"'{rule['title']}' {p}" for p in _rule_problems(rule))
 

@@ -119,7 +119,7 @@ def _case_rows() -> str:
 def _open_cases() -> stat.Panel:
     return figure(
         Text(
-            "Open cases",
+            "Machines with an open case",
             "Machines with an open matter: one case a machine, however many events it groups.",
             "No open case",
         ),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -14,7 +14,7 @@ from grafana_api.grafana_api import GrafanaException
 from grafana_api.grafana_face import GrafanaFace
 
 from dashboards.catalogue import Json
-from vibro.errors import BadInputError, VibroError
+from vibro.errors import VibroError
 
 TIMEOUT_S = 30.0
 EDITABLE = {"X-Disable-Provenance": "true"}
@@ -28,16 +28,16 @@ _REMEDIES: tuple[tuple[tuple[int, ...], re.Pattern[str], str], ...] = (
         "the file that --token-file names",
     ),
     (
-        (403,),
-        _ANY,
-        "the token may not do this: give its service account the role Editor, and for alert rules "
-        "the permission 'alert.provisioning:write'",
-    ),
-    (
         (400, 403, 409, 500),
         re.compile("provision|provenance", re.IGNORECASE),
         "comes from a file that Grafana reads (provisioned) and cannot be pushed: write the file "
         "anew with `vibro dashboards build`, or take it away and push again",
+    ),
+    (
+        (403,),
+        _ANY,
+        "the token may not do this: give its service account the role Editor, and for alert rules "
+        "the permission 'alert.provisioning:write'",
     ),
     (
         (400, 412),
@@ -61,21 +61,16 @@ class Grafana:
     Parameters
     ----------
     url : str
-        ``http://`` or ``https://``, host, port and path, as in a browser.
+        ``http://`` or ``https://``, host, port and path, as in a browser, checked by the caller.
     token : str
         Of a service account.
     ca_file : Path, optional
         Certificates to trust instead of the system's.
-
-    Raises
-    ------
-    BadInputError
-        If the address is none.
     """
 
     def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
         self.url = url.rstrip("/")
-        parts = address(self.url)
+        parts = urlsplit(self.url)
         path = parts.path.strip("/")
         self._face = GrafanaFace(
             auth=token,
@@ -186,31 +181,6 @@ class Grafana:
 
 class _MissingError(VibroError):
     """Grafana has no such thing."""
-
-
-def address(url: str) -> Any:
-    """Return the parts of a server's address.
-
-    Raises
-    ------
-    BadInputError
-        If it is none.
-    """
-    try:
-        parts = urlsplit(url)
-        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if not right:
-        raise BadInputError(f"--url '{_without_secret(url)}': is no http:// or https:// address")
-    if parts.username or parts.password:
-        raise BadInputError("--url holds a user or password: use --token-file")
-    return parts
-
-
-def _without_secret(url: str) -> str:
-    """Return an address as it may be shown: nothing that stands before an '@'."""
-    return url.rsplit("@", 1)[-1]
 
 
 def _host(name: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import HTTPError
 
-from vibro.errors import BadInputError, VibroError
+from vibro.errors import VibroError
 
 TIMEOUT_S = 60.0
 
@@ -27,14 +27,9 @@ class Influx:
     Parameters
     ----------
     url, token, org, bucket : str
-        The bucket is that of full resolution.
+        The address is checked by the caller; the bucket is that of full resolution.
     ca_file : Path, optional
         Certificates to trust instead of the system's.
-
-    Raises
-    ------
-    BadInputError
-        If the address is none.
     """
 
     def __init__(
@@ -84,8 +79,6 @@ class Influx:
             raise self._worded(error) from None
         except InfluxDBError as error:
             raise RefusedError(" ".join(str(error).split())) from None
-        except LocationParseError:
-            raise BadInputError(f"--url '{self.url}': is no address of a server") from None
         except (HTTPError, OSError) as error:
             raise VibroError(
                 f"InfluxDB {self.url} does not answer ({type(error).__name__}): is it running, and "

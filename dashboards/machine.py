@@ -76,7 +76,7 @@ def machine(page: str) -> model.Dashboard:
             ("Condition", [_severity(), _states()]),
             ("Vibration", [_velocity(), _displacement(), _acceleration(), _shape()]),
             ("How unusual", [_scores(), _p_values(), _speed(), _judged()]),
-            ("Events", [_events()]),
+            ("What happened", [_events()]),
         ],
         tags=POINT,
         page=page,

@@ -149,14 +149,15 @@ def _items(wanted: list[Any], held: list[Any], path: str) -> Iterator[str]:
 
 
 def _named(items: list[Any]) -> dict[str, Any]:
-    """Return items by what they are called, made unique by a count where that is not enough."""
+    """Return items by what they are called; of those called alike, the second is ``NAME (2)``."""
     found: dict[str, Any] = {}
     for place, item in enumerate(items):
         name = str(place)
         if isinstance(item, dict):
             keys = (k for k in ("title", "name", "uid", "refId") if isinstance(item.get(k), str))
             name = next((item[k] for k in keys), name)
-        found[name if name not in found else f"{name} #{place}"] = item
+        again = sum(k == name or k.startswith(f"{name} (") for k in found)
+        found[f"{name} ({again + 1})" if again else name] = item
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vibro.cli.dashboards.options import FILE, PAGE, ca_of, ca_option, token_of, warn_if_open
+from vibro.cli.dashboards.options import FILE, PAGE, ca_of, ca_option, server_of, token_of
 from vibro.cli.main import echo_json
 from vibro.cli.values import Positive
 from vibro.errors import VibroError
@@ -44,8 +44,7 @@ def check(
     Variables are filled in with all that there is. It fails by any query that is refused or finds
     nothing.
     """
-    token, ca = token_of(token_file), ca_of(ca_file)
-    warn_if_open(url)
+    token, ca, server = token_of(token_file), ca_of(ca_file), server_of(url)
     from dashboards.audit import problems  # noqa: PLC0415
     from dashboards.catalogue import boards, rule_group  # noqa: PLC0415
     from dashboards.check import Check, report  # noqa: PLC0415
@@ -54,7 +53,7 @@ def check(
     made, group = boards(PAGE), rule_group(PAGE)
     if wrong := problems(made, group):
         raise VibroError("; ".join(wrong))
-    influx = Influx(url, token, org, bucket, ca)
+    influx = Influx(server, token, org, bucket, ca)
     try:
         asked = Check(influx, hours * 3600.0)
         answers = []

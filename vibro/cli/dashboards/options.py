@@ -82,19 +82,30 @@ def ca_of(file: Path | None) -> Path | None:
     return file
 
 
-def warn_if_open(url: str) -> None:
-    """Say on stderr that a token would leave this computer unencrypted."""
+def server_of(url: str) -> str:
+    """Return a server's address; warn on stderr where a token would leave unencrypted.
+
+    Raises
+    ------
+    BadInputError
+        If it is none, or holds a password.
+    """
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        return
-    if parts.scheme == "http" and not _loopback(host):
+        right = False
+    if "@" in url:
+        raise BadInputError("--url holds a user or password: use --token-file")
+    if not right:
+        raise BadInputError(f"--url '{url}': is no http:// or https:// address")
+    if parts.scheme == "http" and not _loopback(parts.hostname or ""):
         click.echo(
-            f"vibro: warning: http://{host} is not encrypted: whoever listens on the way reads the "
-            "token; use https://",
+            f"vibro: warning: http://{parts.hostname} is not encrypted: whoever listens on the way "
+            "reads the token; use https://",
             err=True,
         )
+    return url.rstrip("/")
 
 
 def _loopback(host: str) -> bool:

@@ -14,8 +14,8 @@ from vibro.cli.dashboards.options import (
     ca_option,
     page_of,
     page_option,
+    server_of,
     token_of,
-    warn_if_open,
 )
 from vibro.cli.main import echo_json
 from vibro.errors import BadInputError
@@ -47,18 +47,18 @@ def push(
 
     The difference is shown first, and only what differs is saved: doing it twice changes nothing.
     """
-    address, token, ca = page_of(page), token_of(token_file), ca_of(ca_file)
+    linked, token, ca = page_of(page), token_of(token_file), ca_of(ca_file)
+    server = server_of(url)
     where = _place_of(folder)
-    warn_if_open(url)
     from dashboards.board import DATASOURCE_UID  # noqa: PLC0415
     from dashboards.catalogue import boards, rule_group  # noqa: PLC0415
     from dashboards.grafana import Grafana  # noqa: PLC0415
     from dashboards.push import Place, plan  # noqa: PLC0415
     from dashboards.push import push as pushed  # noqa: PLC0415
 
-    grafana = Grafana(url, token, ca)
-    group = None if no_alerts else rule_group(address)
-    steps = plan(grafana, boards(address), group, Place(*where))
+    grafana = Grafana(server, token, ca)
+    group = None if no_alerts else rule_group(linked)
+    steps = plan(grafana, boards(linked), group, Place(*where))
     if not grafana.has_datasource(DATASOURCE_UID):
         _warn(DATASOURCE_UID)
     if not as_json:

@@ -1,0 +1,323 @@
+"""Pushing: the difference first, only what differs, and every refusal one line with its remedy."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from dashboards.board import FOLDER_UID
+from dashboards.catalogue import boards, rule_group
+from dashboards.grafana import Grafana
+from dashboards.push import Place, plan, push
+from tests.dashboards.contract import VIEWER, Contract
+from tests.dashboards.rigs import KINDS, Rig, of_contract, real
+from tests.vibro.cli.commands import Done, refused, vibro
+from vibro.cli.dashboards.options import PAGE, server_of
+from vibro.errors import VibroError
+
+UIDS = ["vibro-fleet", "vibro-machine", "vibro-bearings", "vibro-nodes", "vibro-models"]
+TITLES = ["Fleet", "Machine", "Bearings and gears", "Edge nodes", "Models"]
+
+
+@pytest.fixture(params=KINDS)
+def rig(request, tmp_path) -> Iterator[Rig]:
+    if request.param == "real":
+        yield real(tmp_path)
+        return
+    with Contract() as contract:
+        yield of_contract(contract, tmp_path)
+
+
+@pytest.fixture
+def filled(rig) -> Rig:
+    """A Grafana that has everything."""
+    rig.with_datasource()
+    assert rig.push().status == 0
+    return rig
+
+
+def failed(done: Done, *words: str) -> None:
+    """One clear line on stderr, status 1."""
+    assert (done.status, len(done.err.splitlines())) == (1, 1), done
+    assert done.err.startswith("vibro: ")
+    for word in words:
+        assert word in done.err, done.err
+
+
+# -- what is pushed --------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_everything_and_changes_nothing(rig):
+    done = rig.push("--dry-run")
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "new     folder Vibro"
+    assert lines[1:6] == [f"new     dashboard {t}" for t in TITLES]
+    assert lines[6:] == ["new     rules Vibro", "nothing was changed (--dry-run)"]
+    assert "no datasource 'vibro-influxdb'" in done.err
+    assert rig.face.search.search_dashboards(tag="vibro") == []
+
+
+def test_a_first_push_brings_everything_into_the_folder(rig):
+    rig.with_datasource()
+    done = rig.push()
+    assert (done.status, done.err) == (0, "")
+    assert [line for line in done.out.splitlines() if line.startswith("pushed")] == [
+        "pushed  folder Vibro",
+        *(f"pushed  dashboard {t}, version 1" for t in TITLES),
+        "pushed  rules Vibro",
+    ]
+    for uid, title in zip(UIDS, TITLES, strict=True):
+        held = rig.saved(uid)
+        assert (held["dashboard"]["title"], held["meta"]["folderUid"]) == (title, FOLDER_UID)
+    assert [r["uid"] for r in rig.group()["rules"]] == [r["uid"] for r in rule_group(PAGE)["rules"]]
+
+
+def test_a_repeat_pushes_nothing(filled):
+    versions = [filled.saved(uid)["dashboard"]["version"] for uid in UIDS]
+    done = filled.push()
+    assert done.status == 0
+    assert done.out.splitlines()[-1] == "nothing to push"
+    assert all(line.startswith("same") for line in done.out.splitlines()[:-1])
+    assert [filled.saved(uid)["dashboard"]["version"] for uid in UIDS] == versions
+
+
+def test_a_repeat_asks_only_for_reading(filled):
+    contract = filled.only_here
+    contract.writes.clear()
+    assert filled.push().status == 0
+    assert contract.writes == []
+
+
+def test_only_what_differs_is_pushed_and_how_it_differs_is_said(filled):
+    panels = filled.saved("vibro-machine")["dashboard"]["panels"]
+    velocity = next(p for p in panels if p["title"] == "Velocity")
+    velocity |= {"description": "mine", "gridPos": {**velocity["gridPos"], "h": 3}}
+    mine = {"type": "text", "title": "My notes", "id": 99, "gridPos": velocity["gridPos"]}
+    kept = [p for p in panels if p["title"] != "Speed"]
+    filled.edit("vibro-machine", panels=[*kept, mine])
+    done = filled.push()
+    assert done.status == 0
+    lines = done.out.splitlines()
+    at = lines.index("changed dashboard Machine")
+    assert [line.strip() for line in lines[at + 1 : at + 5]] == [
+        "~ panels[Velocity].description",
+        "~ panels[Velocity].gridPos.h: 3 -> 10",
+        "+ panels[Speed]",
+        "- panels[My notes]",
+    ]
+    assert [line for line in lines if line.startswith("pushed")] == [
+        "pushed  dashboard Machine, version 3"
+    ]
+    assert filled.push().out.splitlines()[-1] == "nothing to push"
+
+
+def test_a_dashboard_that_was_moved_comes_back(filled):
+    filled.face.folder.create_folder("Plant 7", uid="plant-7")
+    held = filled.saved("vibro-fleet")
+    filled.face.dashboard.update_dashboard({"dashboard": held["dashboard"], "folderUid": "plant-7"})
+    done = filled.push()
+    assert "~ folder: plant-7 -> vibro" in done.out
+    assert filled.saved("vibro-fleet")["meta"]["folderUid"] == FOLDER_UID
+
+
+def test_rules_that_were_changed_by_hand_are_put_back(filled):
+    group = filled.group()
+    group["rules"][0]["for"] = "1h"
+    group["rules"].pop()
+    filled.put_group(group)
+    done = filled.push()
+    assert "changed rules Vibro" in done.out
+    assert "~ rules[Machine at alarm or worse].for: 1h -> 2m" in done.out
+    assert "+ rules[InfluxDB feed stale]" in done.out
+    assert filled.group()["rules"][0]["for"] == "2m"
+    assert filled.push().out.splitlines()[-1] == "nothing to push"
+
+
+def test_rules_can_be_left_alone(rig):
+    done = rig.push("--no-alerts", "--json")
+    assert done.status == 0
+    assert {s["kind"] for s in done.json["steps"]} == {"folder", "dashboard"}
+
+
+def test_another_folder_has_a_uid_of_its_own(rig):
+    assert rig.push("--folder", "Plant 7").status == 0
+    assert rig.saved("vibro-fleet")["meta"]["folderUid"] == "plant-7"
+    refused(rig.push("--folder", "!?"), "--folder", "letter")
+
+
+def test_json_tells_steps_and_what_was_pushed(rig):
+    done = rig.push("--json")
+    assert [s["change"] for s in done.json["steps"]] == ["new"] * 7
+    assert [p["version"] for p in done.json["pushed"]] == [None, *[1] * 5, None]
+    again = rig.push("--json").json
+    assert ({s["change"] for s in again["steps"]}, again["pushed"]) == ({"same"}, [])
+
+
+# -- refusals --------------------------------------------------------------------------------------
+
+
+def test_a_dashboard_saved_by_somebody_meanwhile_is_not_overwritten(filled):
+    made, group = boards("http://127.0.0.1:9999"), rule_group(PAGE)
+    grafana = Grafana(filled.url, filled.token)
+    steps = plan(grafana, made, group, Place())
+    version = filled.edit("vibro-fleet", description="somebody else's")
+    with pytest.raises(VibroError, match=r"(?s)Fleet.*push again.*412"):
+        list(push(grafana, steps))
+    held = filled.saved("vibro-fleet")["dashboard"]
+    assert (held["version"], held["description"]) == (version, "somebody else's")
+
+
+def test_the_conflict_is_one_line_for_who_pushes(filled):
+    contract = filled.only_here
+
+    def meanwhile() -> None:
+        contract.before_save = lambda: None
+        filled.edit("vibro-fleet", description="somebody else's")
+
+    contract.before_save = meanwhile
+    done = filled.push("--page", "http://127.0.0.1:9999")
+    failed(done, "'Fleet'", "somebody else", "push again", "412")
+
+
+def test_a_provisioned_dashboard_that_is_as_it_should_be_is_left_alone(rig):
+    contract = rig.only_here
+    contract.folders[FOLDER_UID] = {"uid": FOLDER_UID, "title": "Vibro"}
+    contract.provisioned |= set(UIDS)
+    for board in boards(PAGE):
+        contract.put_board(board, FOLDER_UID)
+    contract.put_group(rule_group(PAGE))
+    done = rig.push("--json")
+    assert (done.status, done.json["pushed"]) == (0, [])
+    assert [s["provisioned"] for s in done.json["steps"][1:6]] == [True] * 5
+
+
+def test_a_provisioned_dashboard_cannot_be_pushed_and_the_remedy_is_said(filled):
+    contract = filled.only_here
+    contract.provisioned.add("vibro-fleet")
+    done = filled.push("--page", "http://127.0.0.1:9999")
+    failed(done, "'Fleet'", "provisioned", "vibro dashboards build", "400")
+
+
+def test_rules_from_a_file_cannot_be_pushed_and_the_remedy_is_said(filled):
+    contract = filled.only_here
+    group = filled.group()
+    group["rules"][0]["for"] = "1h"
+    contract.put_group(group, "file")
+    contract.file_rules = True
+    failed(filled.push(), "rule group 'Vibro'", "provisioned", "vibro dashboards build", "409")
+
+
+def test_another_dashboard_of_the_same_name_is_named(rig):
+    contract = rig.only_here
+    contract.folders[FOLDER_UID] = {"uid": FOLDER_UID, "title": "Vibro"}
+    contract.put_board({"uid": "other", "title": "Fleet"}, FOLDER_UID)
+    rig.with_datasource()
+    failed(rig.push(), "'Fleet'", "rename or delete", "412")
+
+
+def test_a_bad_token_is_one_line_that_does_not_hold_it(rig):
+    rig.file.write_text("glsa_nobody-knows-this\n")
+    done = rig.push()
+    failed(done, "the token is refused", "service account", "--token-file", "401")
+    assert "nobody-knows" not in done.err + done.out
+
+
+def test_a_token_that_may_only_look_is_told_what_it_lacks(rig):
+    contract = rig.only_here
+    rig.with_datasource()
+    contract.writes.clear()
+    rig.file.write_text(f"{VIEWER}\n")
+    failed(rig.push(), "folder 'Vibro'", "Editor", "403")
+    assert contract.writes == []
+
+
+def test_the_token_stands_in_no_output(filled):
+    filled.edit("vibro-fleet", description="other")
+    for options in ([], ["--json"], ["--dry-run"], ["--folder", "Plant 7"]):
+        done = filled.push(*options)
+        assert filled.token not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "cannot be read"), ("", "no token"), ("\n\n", "no token"), ("a\x00b", "no token")],
+)
+def test_a_file_without_a_token_is_refused(tmp_path, content, words):
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    done = vibro("dashboards", "push", "--url", "http://127.0.0.1:9", "--token-file", file)
+    refused(done, "--token-file", str(file), words)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["127.0.0.1:3000", "ftp://127.0.0.1", "http://", "http://a:b:c", "http://127.0.0.1:0", ""],
+)
+def test_what_is_no_address_is_refused(tmp_path, url):
+    (tmp_path / "token").write_text("t\n")
+    done = vibro("dashboards", "push", "--url", url, "--token-file", tmp_path / "token")
+    refused(done, "--url")
+
+
+def test_an_address_with_a_password_is_refused_and_not_repeated(tmp_path):
+    (tmp_path / "token").write_text("t\n")
+    url = "http://admin:hunter2@127.0.0.1:3000"
+    done = vibro("dashboards", "push", "--url", url, "--token-file", tmp_path / "token")
+    refused(done, "--token-file")
+    assert "hunter2" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://grafana.example.com", True),
+        ("http://10.0.0.7:3000", True),
+        ("https://grafana.example.com", False),
+        ("http://localhost:3000", False),
+        ("http://127.9.9.9", False),
+        ("http://[::1]:3000", False),
+    ],
+)
+def test_a_token_that_would_travel_unencrypted_is_warned_of(capsys, url, warned):
+    assert server_of(url) == url
+    assert ("not encrypted" in capsys.readouterr().err) == warned
+
+
+def test_nobody_there_is_one_line(tmp_path):
+    (tmp_path / "token").write_text("t\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens here, and nobody else can
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        done = vibro("dashboards", "push", "--url", url, "--token-file", tmp_path / "token")
+    failed(done, url, "does not answer", "--url")
+
+
+def test_what_is_no_grafana_is_one_line(tmp_path):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>hello</html>")
+
+        def log_message(self, *_):
+            pass
+
+    (tmp_path / "token").write_text("t\n")
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    done = vibro("dashboards", "push", "--url", url, "--token-file", tmp_path / "token")
+    server.shutdown()
+    server.server_close()
+    failed(done, "does not answer as Grafana's API does", "--url")
+
+
+@pytest.mark.parametrize("page", ["http://x/${y}", 'http://x"y', "javascript:alert(1)", "x"])
+def test_a_page_that_would_be_no_link_is_refused(rig, page):
+    refused(rig.push("--page", page), "--page")
