@@ -30,10 +30,8 @@ def problems(boards: list[Json], group: Json) -> list[str]:
 def board_problems(board: Json) -> Iterator[str]:
     """Yield what is wrong with one dashboard."""
     panels = board["panels"]
-    ids = [p["id"] for p in panels]
-    yield from (
-        f"panel id {i} is given twice" for i in sorted({i for i in ids if ids.count(i) > 1})
-    )
+    for what in ("id", "title"):
+        yield from (f"panel {what} '{v}' is given twice" for v in _twice([p[what] for p in panels]))
     for one, other in combinations(panels, 2):
         if _overlap(one["gridPos"], other["gridPos"]):
             yield f"panels '{one['title']}' and '{other['title']}' lie on each other"
