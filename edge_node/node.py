@@ -24,6 +24,7 @@ from edge_node.parts import Parts
 from edge_node.reflex import Reflex, Trip
 from edge_node.sources.port import Gap, Source
 from edge_node.spool import EnduringSpool, Spool
+from vibro import __version__
 from vibro.assets import Machine
 from vibro.bundle import Bundle
 from vibro.records import Health, SampleBlock
@@ -233,7 +234,9 @@ class Node:
 
     def _heartbeat(self, *, full: bool = False) -> Health:
         facts = {
+            "version": __version__,
             "spool_bytes": self._outbox.spool_bytes,
+            "spool_max_bytes": round(self.config.spool.max_mb * 1e6),
             "finished": self.source.finished and not self.source.continues,
             **self._outbox.trouble,
             **self.source.facts(),

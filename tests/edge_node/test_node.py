@@ -27,6 +27,7 @@ from tests.edge_node.plants import (
     trained,
 )
 from tests.vibro.wire.records import assert_same
+from vibro import __version__
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.records import Clip, Event, FeatureBlock, Health, RecordId
@@ -48,6 +49,11 @@ def test_every_sample_is_seen_and_either_processed_or_lost(story):
     # A fact is told when it changes.
     assert [b.detail["finished"] for b in beats if "finished" in b.detail] == [False, True]
     assert beats[-1].detail["finished"]
+    # What the fleet's view needs: how full a spool is, and what runs where.
+    assert (beats[0].detail["version"], beats[0].detail["spool_max_bytes"]) == (
+        __version__,
+        512_000_000,
+    )
 
 
 def test_heartbeats_fill_silences_and_each_has_its_own_id(tmp_path, story):
