@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud_jobs.lake import Lake
-from cloud_jobs.store import Store, finite
+from cloud_jobs.store import Store, finite, ingest
 from cloud_jobs.store.tables import AssessmentRow, ClipRow, DiagnosisRow
 from vibro.assets import Machine, Point
 from vibro.diagnosis import Assessment, Reference, assess, reference_of
@@ -35,22 +35,23 @@ class Diagnoser:
         self._machines: dict[str, Machine] = {}
         self._references: dict[str, _Commissioned | None] = {}
 
-    def run(self) -> set[str]:
-        """Assess all new clips of known machines; return the machines (``site/machine``).
+    def run(self, most: int | None = None) -> set[str]:
+        """Assess new clips of known machines; return the machines (``site/machine``).
 
         A clip of a machine that the register does not hold waits until it does.
+
+        Parameters
+        ----------
+        most : int, optional
+            Clips after which the rest waits for another run.
         """
         machines = self._store.machines()
         if machines is not self._machines:
             self._machines, self._references = machines, {}
-        touched = set()
-        for row in self._store.clips(undiagnosed=True):
-            machine = machines.get(row.path)
-            if machine is None:
-                continue
-            self._keep(row, self._assess(row, machine))
-            touched.add(row.path)
-        return touched
+        rows = [row for row in self._store.clips(undiagnosed=True) if row.path in machines]
+        for row in rows[:most]:
+            self._keep(row, self._assess(row, machines[row.path]))
+        return {row.path for row in rows[:most]}
 
     def _assess(self, row: ClipRow, machine: Machine) -> Assessment:
         """Assess a clip; what cannot be assessed is said in a note, for it would not change."""
@@ -129,6 +130,7 @@ class Diagnoser:
             held = session.get(ClipRow, row.thing)
             if held is not None:
                 held.diagnosed = True
+            ingest.keep_news(session, [row.path], f"diagnosed {row.thing}")
 
 
 @dataclass(frozen=True, slots=True)

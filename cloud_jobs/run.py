@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cloud_jobs.consume import Consumer, Counts
+from cloud_jobs.consume import PATTERNS, Consumer, Counts
 from cloud_jobs.correlate import correlate
 from cloud_jobs.lake import Lake
 from cloud_jobs.publish import announce, lay_out_prior, publish
@@ -13,7 +13,7 @@ from cloud_jobs.store import Store
 from cloud_jobs.store.tables import ModelRow
 from vibro.assets import parse_register, register_text
 from vibro.bundle import Bundle
-from vibro.log import EmbeddedLog, Transport
+from vibro.log import EmbeddedFeed, EmbeddedLog, Feed, Transport
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -33,17 +33,27 @@ class CloudJobs:
     home : Path
     log : Transport, optional
         Another transport than the home's embedded log.
+    feed : Feed, optional
+        What is consumed; the log itself where that is an embedded one.
+    **consuming
+        Options of `cloud_jobs.consume.Consumer`.
     """
 
-    def __init__(self, home: Path, log: Transport | None = None) -> None:
+    def __init__(
+        self, home: Path, log: Transport | None = None, feed: Feed | None = None, **consuming: Any
+    ) -> None:
         self.home = home
         self._own_log: EmbeddedLog | None = None
         if log is None:
             log = self._own_log = EmbeddedLog(home / "log")
         self.log: Transport = log
         self.store, self.lake = Store(home), Lake(home)
-        self.consumer = Consumer(self.log, self.lake, self.store)
+        if feed is None:
+            assert isinstance(log, EmbeddedLog)  # noqa: S101 (any other log comes with its feed)
+            feed = EmbeddedFeed(log, PATTERNS)
+        self.consumer = Consumer(feed, self.log, self.lake, self.store, **consuming)
         self._held_diagnoser: Diagnoser | None = None
+        self._heard: dict[str, int] = {}
         self.read_register()
         for model in self.store.models():
             announce(model, self.log)
@@ -55,13 +65,33 @@ class CloudJobs:
             register = parse_register(register_text(file), str(file))
             self.store.put_register(register)
 
-    def step(self) -> Counts:
-        """Take in what has arrived, diagnose its clips, bring groups and cases up to date."""
-        counts = self.consumer.poll()
+    def step(self, wait_s: float = 0.0, most_clips: int | None = None) -> Counts:
+        """Take in what has arrived, diagnose its clips, bring groups and cases up to date.
+
+        What other processes took in is followed up as well.
+
+        Parameters
+        ----------
+        wait_s : float
+            Longest wait for something to arrive.
+        most_clips : int, optional
+            Clips that are diagnosed before what arrives next is looked at.
+        """
+        counts = self.consumer.poll(wait_s)
         if self.store.clips(undiagnosed=True):
-            counts.machines |= self._diagnoser().run()
-        correlate(self.store, counts.machines | (counts.alive & self.store.unsettled()))
+            counts.machines |= self._diagnoser().run(most_clips)
+        news = self.store.news()
+        correlate(self.store, news.keys() | self._still_standing())
+        self.store.seen(news)
         return counts
+
+    def _still_standing(self) -> set[str]:
+        """Return the machines with an open event whose nodes were heard since the last look."""
+        unsettled = self.store.unsettled()
+        heard = self.store.heard_until(unsettled) if unsettled else {}
+        moved = {path for path, t_ns in heard.items() if t_ns > self._heard.get(path, -1)}
+        self._heard = heard
+        return moved
 
     def _diagnoser(self) -> Diagnoser:
         from cloud_jobs.diagnose import Diagnoser  # noqa: PLC0415 (scipy, with the first clip)

@@ -1,184 +1,276 @@
-"""From the log into lake and store, exactly once in effect.
+"""From a feed into lake and store, exactly once in effect.
 
-Order makes it so: a batch is first appended to the lake's tables, each with the topics' offsets in
-its own commit, and last written to the relational store together with its offsets. The store's
-offset is therefore never ahead of the lake; after a crash the batch is read again from there and
-each lake table skips what it has. A repeat that a sender shipped twice is known by its sequence,
-which lives in the same transaction; what is not admitted goes to ``vibro.v1.dead``.
+Order makes it so. A batch is first appended to the lake's tables, each with the places' offsets in
+its own commit; then what was not admitted goes to the dead letters; last comes the relational
+store, whose transaction moves the offsets from where this consumer last saw them. The store is
+therefore never ahead of the lake: after a crash the batch is read again from there, and each table
+of the lake skips what it has. A consumer that was overtaken, because it slept while another one
+took its places over, finds an offset moved: its transaction is undone, its batch dropped, and it
+reads again from where the store stands. A repeat that a sender shipped twice is known by its
+sequence, which lives in the same transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from cloud_jobs.admission import admit
-from cloud_jobs.columns import block_rows, clip_rows, spectrum_rows, table_name
+from cloud_jobs.consume.batch import Batch, Counts, app_id
+from cloud_jobs.consume.letters import Letter, bury, digest, replay_of
+from cloud_jobs.consume.sequences import Sequences, after
+from cloud_jobs.consume.starting import start_of
+from cloud_jobs.consume.tap import Tap
 from cloud_jobs.lake import Lake
-from cloud_jobs.store import Store, ingest
+from cloud_jobs.store import Store, ingest, progress
+from cloud_jobs.store.books import ReplayRow
 from vibro.errors import BadInputError
-from vibro.log import Message, Stored, Transport
-from vibro.records import Clip, Event, FeatureBlock, Health, Record, Spectrum
+from vibro.log import Feed, Place, Stored, Transport
+from vibro.records import Record
 
-DEAD = "vibro.v1.dead"
+LOG = logging.getLogger("vibro.consume")
 KINDS = ("features", "events", "clips", "health")
-_LIMITS = {"clips": 64}
+PATTERNS = tuple(f"vibro.v1.*.{kind}" for kind in KINDS)
+_HELD = "features"
 
 
-@dataclass(slots=True)
-class Counts:
-    """What one poll did.
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How long features are held back, so that commits of the lake are few.
 
-    `machines` are those with new events or clips, `alive` those whose nodes gave a heartbeat;
-    spectra count among the features, whose topic they share.
+    Nothing else waits: what people are told of is kept at once.
     """
 
-    messages: int = 0
-    features: int = 0
-    events: int = 0
-    clips: int = 0
-    health: int = 0
-    repeats: int = 0
-    dead: int = 0
-    value_bytes: int = 0
-    machines: set[str] = field(default_factory=set)
-    alive: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Admitted messages of one poll.
-
-    `lake` holds what goes into each table, with the topic and offset that it came from: a block,
-    or a clip or spectrum with its value.
-    """
-
-    positions: dict[str, int] = field(default_factory=dict)
-    taken: dict[ingest.Sender, ingest.Taken] = field(default_factory=dict)
-    lake: dict[str, list[tuple[str, int, Any]]] = field(default_factory=dict)
-    clips: list[Clip] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    beats: list[Health] = field(default_factory=list)
-    dead: list[tuple[str, Stored, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    messages: int = 20_000
+    bytes: int = 32 * 2**20
 
 
 class Consumer:
-    """Reads every site's topics into lake and store.
+    """Takes what a feed brings into lake and store.
 
     Parameters
     ----------
+    feed : Feed
     log : Transport
+        Where dead letters go.
     lake : Lake
     store : Store
-    limit : int
-        Most messages of one topic in one poll.
+    tap : Tap, optional
+        A further sink.
+    holding : Holding
+    late_s : float
+        Age from which on events are history, see `cloud_jobs.store.ingest.Arrival`.
+    clock : callable, optional
+        Time (ns UTC); without one only backfill is late.
     """
 
-    def __init__(self, log: Transport, lake: Lake, store: Store, limit: int = 2000) -> None:
-        self._log, self._lake, self._store, self._limit = log, lake, store, limit
-        with store.transaction() as session:
-            self._offsets = ingest.offsets(session)
-            self._taken = ingest.sequences(session)
+    def __init__(
+        self,
+        feed: Feed,
+        log: Transport,
+        lake: Lake,
+        store: Store,
+        *,
+        tap: Tap | None = None,
+        holding: Holding = Holding(),
+        late_s: float = 600.0,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        self._feed, self._log, self._lake, self._store = feed, log, lake, store
+        self._tap, self._holding, self._late_s, self._clock = tap, holding, late_s, clock
+        self._offsets: dict[Place, int] = {}
+        self._sequences = Sequences()
+        self._prompt, self._held = Batch(), Batch()
 
-    def poll(self) -> Counts:
-        """Read once from every topic; nothing new means an empty `Counts`."""
-        counts, batch = Counts(), _Batch()
-        for kind in KINDS:
-            for topic in self._log.topics(f"vibro.v1.*.{kind}"):
-                self._read(topic, kind, batch, counts)
-        if not counts.messages:
-            return counts
-        self._to_lake(batch)
-        self._bury(batch.dead)
-        with self._store.transaction() as session:
-            counts.machines |= ingest.keep_events(session, batch.events)
-            ingest.keep_clips(session, batch.clips)
-            ingest.keep_health(session, batch.beats)
-            ingest.keep_sequences(session, batch.taken)
-            ingest.keep_offsets(session, batch.positions)
-        self._offsets |= batch.positions
-        self._taken |= batch.taken
-        counts.machines |= {c.origin.machine_path for c in batch.clips}
-        counts.alive |= {b.origin.machine_path for b in batch.beats}
+    def poll(self, wait_s: float = 0.0) -> Counts:
+        """Take in what has arrived; nothing new means an empty `Counts`.
+
+        Parameters
+        ----------
+        wait_s : float
+            Longest wait for something to arrive.
+
+        Raises
+        ------
+        VibroError
+            If feed, lake or store fail: nothing is lost, and the next poll tries again.
+        """
+        counts = Counts()
+        try:
+            self._look(wait_s, counts)
+            self._keep(self._prompt, counts)
+            self._prompt = Batch()
+            if self._is_due(self._held):
+                self._keep_held(counts)
+        except progress.OvertakenError as error:
+            LOG.warning("%s: what it had read is read again", error)
+            self.rewind()
+            counts.overtaken += 1
+        except BaseException:
+            self.rewind()
+            raise
         return counts
 
-    def _read(self, topic: str, kind: str, batch: _Batch, counts: Counts) -> None:
-        limit = min(self._limit, _LIMITS.get(kind, self._limit))
-        for stored in self._log.read(topic, self._offsets.get(topic, 0), limit):
-            counts.messages += 1
-            counts.value_bytes += len(stored.value)
-            batch.positions[topic] = stored.offset
+    def flush(self) -> Counts:
+        """Keep what is held back, as `poll` does when its time has come."""
+        counts = Counts()
+        try:
+            self._keep_held(counts)
+        except progress.OvertakenError:
+            self.rewind()
+        except BaseException:
+            self.rewind()
+            raise
+        return counts
+
+    def rewind(self) -> None:
+        """Let go of all that is not kept; it is read again."""
+        self._prompt, self._held = Batch(), Batch()
+        self._sequences.forget()
+        self._feed.rewind()
+
+    def lag(self) -> dict[str, int]:
+        """Messages of each topic that were not kept yet."""
+        lag: dict[str, int] = {}
+        for (topic, partition), end in self._feed.ends().items():
+            kept = self._offsets.get((topic, partition), 0)
+            lag[topic] = lag.get(topic, 0) + max(0, end - kept)
+        return lag
+
+    def close(self) -> None:
+        """Leave the feed; what is held back stays for whoever reads on."""
+        self._feed.close()
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _look(self, wait_s: float, counts: Counts) -> None:
+        polled = self._feed.poll(wait_s)
+        if self._held.reached.keys() & (polled.gone | polled.fresh.keys()):
+            self.rewind()
+            polled = self._feed.poll()
+        if polled.fresh:
+            self._begin(polled.fresh, counts)
+            if not polled.messages:
+                polled = self._feed.poll(wait_s)
+        self._admit(polled.messages)
+
+    def _begin(self, fresh: Mapping[Place, range], counts: Counts) -> None:
+        """Read each new place from where the store stands."""
+        with self._store.transaction() as session:
+            kept = progress.offsets(session, fresh)
+        starts = {place: start_of(kept.get(place, 0), held) for place, held in fresh.items()}
+        for place, start in starts.items():
+            self._offsets[place] = kept.get(place, 0)
+            if start.expired:
+                LOG.warning(
+                    "%s: %d messages were deleted by the broker's retention before they were taken",
+                    app_id(place),
+                    start.expired,
+                )
+                counts.expired += start.expired
+            if start.anew:
+                LOG.warning("%s was made anew: it is read from its start", app_id(place))
+                self._forget(place, start.after)
+        self._sequences.forget()
+        self._feed.start({place: start.after for place, start in starts.items()})
+
+    def _forget(self, place: Place, offset: int) -> None:
+        """Count a place that was made anew from its start: in the lake first, then in the store."""
+        self._lake.forget(app_id(place))
+        with self._store.transaction() as session:
+            progress.move_offsets(session, {place: (self._offsets[place], offset)})
+        self._offsets[place] = offset
+
+    def _admit(self, messages: Sequence[Stored]) -> None:
+        """Sort messages into the batches."""
+        found: list[tuple[Stored, Record | str]] = []
+        for stored in messages:
             try:
-                record = admit(topic, kind, stored.value)
+                found.append((stored, admit(stored.topic, _kind(stored.topic), stored.value)))
             except BadInputError as error:
-                batch.dead.append((topic, stored, str(error)))
-                counts.dead += 1
-                continue
-            if self._is_repeat(record, kind, batch):
-                counts.repeats += 1
-                continue
-            setattr(counts, kind, getattr(counts, kind) + 1)
-            _sort_in(record, topic, stored, batch)
+                found.append((stored, str(error)))
+        senders = {_sender(s, r) for s, r in found if not isinstance(r, str)}
+        back = {name for stored, _ in found if (name := replay_of(stored))}
+        registered: dict[str, ReplayRow] = {}
+        if back or self._sequences.missing(senders):
+            with self._store.transaction() as session:
+                self._sequences.load(session, senders)
+                registered = progress.replays(session, back)
+        for stored, record in found:
+            row = registered.get(replay_of(stored))
+            if row is not None and row.sha256 != digest(stored.value):
+                row = None
+            self._sort(stored, record, row)
 
-    def _is_repeat(self, record: Record, kind: str, batch: _Batch) -> bool:
-        origin = record.origin
-        sender = (origin.node, kind, origin.lane, origin.stream_epoch)
-        held = batch.taken.get(sender) or self._taken.get(sender)
-        number = origin.sequence
-        first, last, missing = held or (number, number - 1, 0)
-        if number <= last:
-            return True
-        batch.taken[sender] = ingest.Taken(first, number, missing + number - last - 1)
-        return False
+    def _sort(self, stored: Stored, record: Record | str, back: ReplayRow | None) -> None:
+        batch = self._held if _kind(stored.topic) == _HELD else self._prompt
+        if not batch.reached:
+            batch.since_s = time.monotonic()
+        batch.pass_by(stored)
+        if isinstance(record, str):
+            first, tries = (back.letter, back.sent) if back else ("", 0)
+            now_ns = self._clock() if self._clock else 0
+            batch.letters.append(Letter(stored, record, now_ns, first, tries))
+            batch.counts.dead += 1
+            return
+        sender = _sender(stored, record)
+        held = batch.taken.get(sender) or self._sequences[sender]
+        taken = after(held, record.origin.sequence, sent_back=back is not None)
+        if taken is None or (back and (back.taken or back.letter in batch.replays)):
+            batch.counts.repeats += 1
+            return
+        if back:
+            batch.replays.add(back.letter)
+        batch.taken[sender] = taken
+        batch.add(stored, record)
 
-    def _to_lake(self, batch: _Batch) -> None:
-        """Append to each table what it does not hold yet."""
-        for table, found in batch.lake.items():
-            held = self._lake.positions(table, {topic for topic, _, _ in found})
-            fresh = [f for f in found if f[1] > held[f[0]]]
-            if fresh:
-                records = [record for _, _, record in fresh]
-                rows = _ROWS.get(table, partial(block_rows, table))(records)
-                self._lake.append(table, rows, {t: batch.positions[t] for t, _, _ in fresh})
+    # -- keeping -------------------------------------------------------------------------------
 
-    def _bury(self, dead: Sequence[tuple[str, Stored, str]]) -> None:
-        """Send what was not admitted to the dead letters; doing it twice is a no-op."""
-        messages = [
-            Message(
-                key=stored.key,
-                value=stored.value,
-                headers=(
-                    ("topic", topic.encode()),
-                    ("offset", str(stored.offset).encode()),
-                    ("reason", reason.encode()),
-                    *stored.headers,
-                ),
-                producer=f"dead:{topic}",
-                sequence=stored.offset,
-            )
-            for topic, stored, reason in dead
-        ]
-        if messages:
-            self._log.send(DEAD, messages)
+    def _is_due(self, batch: Batch) -> bool:
+        hold = self._holding
+        return bool(batch.reached) and (
+            time.monotonic() - batch.since_s >= hold.seconds
+            or batch.counts.messages >= hold.messages
+            or batch.counts.value_bytes >= hold.bytes
+        )
+
+    def _keep_held(self, counts: Counts) -> None:
+        self._keep(self._held, counts)
+        self._held = Batch()
+
+    def _keep(self, batch: Batch, counts: Counts) -> None:
+        if not batch.reached:
+            return
+        batch.to_lake(self._lake)
+        bury(batch.letters, self._log)
+        moves = {place: (self._offsets[place], end) for place, end in batch.reached.items()}
+        arrival = ingest.Arrival(self._clock() if self._clock else None, self._late_s)
+        with self._store.transaction() as session:
+            progress.move_offsets(session, moves)
+            changed = ingest.keep_events(session, batch.events, arrival)
+            changed |= ingest.keep_clips(session, batch.clips, arrival)
+            ingest.keep_health(session, batch.beats)
+            progress.keep_sequences(session, batch.taken)
+            progress.keep_replays(session, batch.replays)
+            ingest.keep_news(session, changed, uuid.uuid4().hex)
+        self._offsets |= batch.reached
+        self._sequences.keep(batch.taken)
+        batch.counts.machines |= changed
+        counts.add(batch.counts)
+        if self._tap is not None:
+            self._tap.take(batch.reached, batch.admitted)
+        self._feed.kept(batch.reached)
 
 
-_ROWS: dict[str, Callable[[Any], Any]] = {"clips": clip_rows, "spectra": spectrum_rows}
-"""Tables that hold records as they were shipped."""
+def _kind(topic: str) -> str:
+    return topic.rsplit(".", 1)[-1]
 
 
-def _sort_in(record: Record, topic: str, stored: Stored, batch: _Batch) -> None:
-    if isinstance(record, FeatureBlock):
-        batch.lake.setdefault(table_name(record), []).append((topic, stored.offset, record))
-    elif isinstance(record, Clip):
-        batch.clips.append(record)
-        row = (record, stored.value)
-        batch.lake.setdefault("clips", []).append((topic, stored.offset, row))
-    elif isinstance(record, Spectrum):
-        whole = (record, stored.value)
-        batch.lake.setdefault("spectra", []).append((topic, stored.offset, whole))
-    elif isinstance(record, Event):
-        batch.events.append(record)
-    elif isinstance(record, Health):
-        batch.beats.append(record)
+def _sender(stored: Stored, record: Record) -> progress.Sender:
+    origin = record.origin
+    kind = _kind(stored.topic)
+    return origin.node, kind, origin.lane, origin.stream_epoch, stored.partition

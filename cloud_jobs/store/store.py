@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from cloud_jobs.store.books import NewsRow, SequenceRow
 from cloud_jobs.store.database import Database, upsert
 from cloud_jobs.store.tables import (
     AssessmentRow,
@@ -25,7 +26,6 @@ from cloud_jobs.store.tables import (
     ModelRow,
     NodeRow,
     PointRow,
-    SequenceRow,
 )
 from vibro.assets import Machine, Register, export, parse_register
 
@@ -194,17 +194,34 @@ class Store:
             newest[row.node] = row
         return list(newest.values())
 
-    def heard_until(self) -> dict[str, int]:
-        """Return the time (ns) of the last heartbeat of each machine's node."""
-        heard: dict[str, int] = {}
-        for row in self._all(select(NodeRow)):
-            heard[row.path] = max(heard.get(row.path, 0), row.t0_ns)
-        return heard
+    def heard_until(self, machines: Iterable[str] | None = None) -> dict[str, int]:
+        """Return the time (ns) of the last heartbeat of the nodes of all machines or of some."""
+        query = select(NodeRow.site, NodeRow.machine, func.max(NodeRow.t0_ns))
+        query = query.group_by(NodeRow.site, NodeRow.machine)
+        wanted = None if machines is None else set(machines)
+        if wanted is not None:
+            query = query.where(NodeRow.site.in_({path.split("/")[0] for path in wanted}))
+        with self.transaction() as session:
+            heard = {f"{site}/{machine}": t0_ns for site, machine, t0_ns in session.execute(query)}
+        return {path: t for path, t in heard.items() if wanted is None or path in wanted}
 
     def unsettled(self) -> set[str]:
         """Return the machines (``site/machine``) with an event that is open."""
-        rows = self._all(select(EventRow).where(EventRow.t_clear_ns.is_(None)))
-        return {row.path for row in rows}
+        query = select(EventRow.site, EventRow.machine).where(EventRow.t_clear_ns.is_(None))
+        with self.transaction() as session:
+            return {f"{site}/{machine}" for site, machine in session.execute(query.distinct())}
+
+    def news(self) -> dict[str, str]:
+        """Machines of which something came that was not correlated yet, each with its stamp."""
+        return {row.path: row.stamp for row in self._all(select(NewsRow))}
+
+    def seen(self, news: Mapping[str, str]) -> None:
+        """Take note that news were correlated; what came meanwhile has another stamp and stays."""
+        with self.transaction() as session:
+            for path, stamp in sorted(news.items()):
+                site, machine = path.split("/")
+                of_machine = (NewsRow.site == site) & (NewsRow.machine == machine)
+                session.execute(delete(NewsRow).where(of_machine, NewsRow.stamp == stamp))
 
     def totals(self) -> dict[str, int]:
         """Return samples seen, processed and lost and raw bytes, over all nodes and epochs."""
@@ -216,13 +233,15 @@ class Store:
     def received(self) -> tuple[dict[str, int], int]:
         """Records taken from all senders by kind, and how many sequence numbers never came.
 
-        A node counts each kind and lane from 0, over its stream epochs, and anew where its spool
-        was lost.
+        A node counts each kind and lane from 0, over its stream epochs (and over partitions, where
+        some were added), and anew where its spool was lost.
         """
         taken: dict[str, int] = {}
         missing = 0
         ends: dict[tuple[str, str, str], int] = {}
-        for row in self._all(select(SequenceRow).order_by(SequenceRow.stream_epoch)):
+        for row in self._all(
+            select(SequenceRow).order_by(SequenceRow.stream_epoch, SequenceRow.first)
+        ):
             taken[row.kind] = taken.get(row.kind, 0) + row.last - row.first + 1 - row.missing
             lane = (row.node, row.kind, row.lane)
             end = ends.get(lane, -1)

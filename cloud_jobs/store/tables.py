@@ -86,6 +86,10 @@ class EventRow(Base):
     bundle: Mapped[str]
     contributions: Mapped[list[Any]]
     sensor_fault: Mapped[str | None]
+    late: Mapped[bool]
+    """Every revision came late: backfill, or older than a live alarm may be."""
+    t_arrived_ns: Mapped[int]
+    """When the newest revision arrived."""
 
     @property
     def path(self) -> str:
@@ -109,6 +113,9 @@ class ClipRow(Base):
     reason: Mapped[str]
     event: Mapped[str]
     diagnosed: Mapped[bool]
+    late: Mapped[bool]
+    """It came late, see `EventRow`."""
+    t_arrived_ns: Mapped[int]
 
     @property
     def path(self) -> str:
@@ -249,25 +256,3 @@ class CommissioningRow(Base):
     site: Mapped[str] = mapped_column(primary_key=True)
     machine: Mapped[str] = mapped_column(primary_key=True)
     clip: Mapped[str]
-
-
-class OffsetRow(Base):
-    """Up to which offset of a topic everything is in the lake and in these tables."""
-
-    __tablename__ = "offsets"
-    topic: Mapped[str] = mapped_column(primary_key=True)
-    offset: Mapped[int]
-
-
-class SequenceRow(Base):
-    """Highest sequence taken from a sender; what is not above it is a repeat."""
-
-    __tablename__ = "sequences"
-    node: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    lane: Mapped[str] = mapped_column(primary_key=True)
-    stream_epoch: Mapped[int] = mapped_column(primary_key=True)
-    first: Mapped[int]
-    last: Mapped[int]
-    missing: Mapped[int]
-    """Sequence numbers between first and last that never came."""

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from cloud_jobs.cases import DiagnosisFact
+from cloud_jobs.consume import PATTERNS, Consumer
+from cloud_jobs.lake import Lake
+from cloud_jobs.store import Store
 from cloud_jobs.store.tables import CaseRow, ModelRow
 from vibro.correlation import COMMON_CAUSE, EventFact, Group
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
-from vibro.log import EmbeddedLog, Message
+from vibro.log import EmbeddedFeed, EmbeddedLog, Message
 from vibro.records import (
     TOPIC_OF,
     Clip,
@@ -160,6 +163,11 @@ class Sender:
         # Another producer each time: the log itself does not see that it is a repeat.
         self._message += 1
         self.log.send(name, [Message(key, value, f"p{self._message}", 0)])
+
+
+def consuming(home: Path, log: EmbeddedLog, most: int = 2000, **options) -> Consumer:
+    """Start a consumer of an embedded log into the lake and store of a home."""
+    return Consumer(EmbeddedFeed(log, PATTERNS, most=most), log, Lake(home), Store(home), **options)
 
 
 def _numbered(record, sequence: int):

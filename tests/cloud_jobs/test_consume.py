@@ -7,8 +7,17 @@ from sqlalchemy.exc import OperationalError
 from cloud_jobs.consume import DEAD, Consumer
 from cloud_jobs.lake import Lake
 from cloud_jobs.serve.daily import spectra_of
-from cloud_jobs.store import Store, ingest
-from tests.cloud_jobs.builders import S, Sender, block, clip, event, heartbeat, spectrum
+from cloud_jobs.store import Store, ingest, progress
+from tests.cloud_jobs.builders import (
+    S,
+    Sender,
+    block,
+    clip,
+    consuming,
+    event,
+    heartbeat,
+    spectrum,
+)
 from vibro.faults import Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES
 from vibro.records import ChannelPath
@@ -20,7 +29,7 @@ def sender(tmp_path):
 
 
 def consumer(tmp_path, sender, **options) -> Consumer:
-    return Consumer(sender.log, Lake(tmp_path), Store(tmp_path), **options)
+    return consuming(tmp_path, sender.log, **options)
 
 
 def all_of(sender) -> None:
@@ -107,7 +116,7 @@ def test_sequences_that_never_came_are_counted(tmp_path, sender):
     sender.send(heartbeat(2.0))
     consumer(tmp_path, sender).poll()
     with Store(tmp_path).transaction() as session:
-        assert ingest.sequences(session) == {("a-m1", "health", "live", 7): (0, 5, 4)}
+        assert progress.sequences(session) == {("a-m1", "health", "live", 7, 0): (0, 5, 4)}
 
 
 @pytest.mark.parametrize("crash_at", ["lake", "store", "offsets"])
@@ -121,9 +130,9 @@ def test_a_crash_at_any_point_neither_loses_nor_doubles(
     sender.send_raw("vibro.v1.a.events", b"rubbish")
     calls = {"n": 0}
     original = {
-        "lake": Lake.append,
+        "lake": Lake._write,
         "store": ingest.keep_events,
-        "offsets": ingest.keep_offsets,
+        "offsets": progress.move_offsets,
     }[crash_at]
 
     def crashing(*arguments, **named):
@@ -135,14 +144,14 @@ def test_a_crash_at_any_point_neither_loses_nor_doubles(
         return original(*arguments, **named)
 
     place, name = {
-        "lake": (Lake, "append"),
+        "lake": (Lake, "_write"),
         "store": (ingest, "keep_events"),
-        "offsets": (ingest, "keep_offsets"),
+        "offsets": (progress, "move_offsets"),
     }[crash_at]
     monkeypatch.setattr(place, name, crashing)
     for _ in range(200):
         try:
-            if consumer(tmp_path, sender, limit=limit).poll().messages == 0:
+            if consumer(tmp_path, sender, most=limit).poll().messages == 0:
                 break
         except OperationalError:
             continue

@@ -18,9 +18,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from cloud_jobs.store import Database, Store, ingest
+from cloud_jobs.store import Database, Store, ingest, progress
+from cloud_jobs.store.books import OffsetRow
 from cloud_jobs.store.database import HEAD, _sqlite_settings, upgrade
-from cloud_jobs.store.tables import Base, OffsetRow
+from cloud_jobs.store.tables import Base
 from tests.cloud_jobs.builders import event
 from vibro.errors import BadInputError, VibroError
 
@@ -100,8 +101,8 @@ def test_a_store_of_the_first_release_keeps_its_rows(tmp_path):
     engine.dispose()
     store = Store(tmp_path)
     with store.transaction() as session:
-        assert ingest.offsets(session) == {"t": 41}
-        assert ingest.sequences(session) == {("n", "events", "live", 7): (0, 9, 2)}
+        assert progress.offsets(session) == {("t", 0): 41}
+        assert progress.sequences(session) == {("n", "events", "live", 7, 0): (0, 9, 2)}
     assert store.received() == ({"events": 8}, 2)
     store.close()
 
@@ -280,7 +281,7 @@ def test_what_cannot_be_opened_is_one_clear_line(tmp_path):
 
 def test_a_fault_of_ours_is_not_taken_for_a_damaged_file(tmp_path):
     with pytest.raises(IntegrityError), Store(tmp_path).transaction() as session:
-        session.add(OffsetRow(topic="a"))
+        session.add(OffsetRow(topic="a", partition=0))
 
 
 def test_a_store_with_no_version_beside_its_tables_is_not_touched(tmp_path):

@@ -10,33 +10,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud_jobs.consume import DEAD, KINDS, Consumer
+from cloud_jobs.consume import DEAD, KINDS
+from cloud_jobs.consume.letters import OWN
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
-from tests.cloud_jobs.builders import Sender, block, clip, event, heartbeat
+from tests.cloud_jobs.builders import Sender, block, clip, consuming, event, heartbeat
 from vibro.log import Message
 from vibro.wire import encode
 
 
 def poll(home: Path, sender: Sender):
-    return Consumer(sender.log, Lake(home), Store(home)).poll()
+    return consuming(home, sender.log).poll()
 
 
 GARBAGE = {
-    "nothing": (b"", "marker C3 01 is missing"),
-    "text": (b"<html>502 Bad Gateway</html>", "marker C3 01 is missing"),
-    "another schema": (b"\xc3\x01" + bytes(8) + b"abc", "schema fingerprint 0000000000000000"),
-    "a torn record": (encode(clip(1.0))[:500], "clip: "),
-    "bytes behind": (encode(clip(1.0)) + b"\x00", "bytes follow the end of the body"),
-    "another kind": (encode(event(1.0)), "a record of events does not belong on"),
-    "another site": (encode(clip(1.0, site="b")), "a record of site 'b' does not belong on"),
-    "an impossible rate": (encode(replace(clip(1.0), rate_hz=0.0)), "rate of 0 Hz"),
+    "nothing": (b"", "no_record", "marker C3 01 is missing"),
+    "text": (b"<html>502 Bad Gateway</html>", "no_record", "marker C3 01 is missing"),
+    "another schema": (
+        b"\xc3\x01" + bytes(8) + b"abc",
+        "unknown_schema",
+        "schema fingerprint 0000000000000000",
+    ),
+    "a torn record": (encode(clip(1.0))[:500], "malformed", "clip: "),
+    "bytes behind": (encode(clip(1.0)) + b"\x00", "malformed", "bytes follow the end of the body"),
+    "another kind": (encode(event(1.0)), "refused", "a record of events does not belong on"),
+    "another site": (
+        encode(clip(1.0, site="b")),
+        "refused",
+        "a record of site 'b' does not belong on",
+    ),
+    "an impossible rate": (encode(replace(clip(1.0), rate_hz=0.0)), "refused", "rate of 0 Hz"),
 }
 
 
 @pytest.mark.parametrize("what", GARBAGE)
 def test_garbage_is_kept_whole_with_where_it_came_from_and_why(tmp_path, what):
-    value, why = GARBAGE[what]
+    value, kind, why = GARBAGE[what]
     sender = Sender(tmp_path)
     sender.send(clip(5.0))
     headers = (("trace", b"\x00\xff"),)
@@ -47,12 +56,12 @@ def test_garbage_is_kept_whole_with_where_it_came_from_and_why(tmp_path, what):
     assert len(Store(tmp_path).clips("a/m1")) == 2
     (letter,) = sender.log.read(DEAD, 0, 10)
     assert (letter.key, letter.value) == ("a/m9", value)
-    (topic, offset, reason, *rest) = letter.headers
-    assert topic == ("topic", b"vibro.v1.a.clips")
-    assert offset == ("offset", b"2")
-    assert reason[0] == "reason"
-    assert why in reason[1].decode()
-    assert tuple(rest) == headers
+    told = dict(letter.headers[: len(OWN)])
+    assert (told["topic"], told["partition"], told["offset"]) == (b"vibro.v1.a.clips", b"0", b"2")
+    assert why in told["reason"].decode()
+    assert told["error"].decode() == kind
+    assert (told["bytes"], told["tries"]) == (str(len(value)).encode(), b"0")
+    assert letter.headers[len(OWN) :] == headers
 
 
 def test_a_store_that_was_lost_is_filled_again_and_nothing_is_buried_twice(tmp_path):

@@ -37,7 +37,7 @@ class Home:
         self._next += 1
         if samples:
             rows = clip_rows([(c, encode(c)) for c in clips])
-            self.lake.append("clips", rows, {"x": self._next})
+            self.lake.append("clips", lambda _: rows, {"x": self._next})
         with self.store.transaction() as session:
             ingest.keep_clips(session, clips)
 
@@ -154,7 +154,8 @@ def test_a_broken_commissioning_clip_is_no_reference(home, what):
 def test_what_cannot_be_read_gets_a_note_and_is_not_tried_again(home):
     home.keep(lost := loud(5.0, 0.0), samples=False)
     torn = loud(15.0, 0.0)
-    home.lake.append("clips", clip_rows([(torn, encode(torn)[:300])]), {"torn": 1})
+    rows = clip_rows([(torn, encode(torn)[:300])])
+    home.lake.append("clips", lambda _: rows, {"torn": 1})
     home.keep(torn, samples=False)
     home.keep(foreign := replace(loud(25.0, 0.0), channels=("x", "y")))
     assert home.job.run() == {"a/m1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,11 @@ def rows(t0_s: float = 0.0, n: int = 2) -> pa.Table:
     return block_rows(FAST, [block("mean", "fast", round(t0_s * S), n)])
 
 
+def append(lake: Lake, table: str, given: pa.Table, versions: dict[str, int]) -> bool:
+    """Append rows that are the same whatever is held."""
+    return lake.append(table, lambda held: given, versions)
+
+
 def times(lake: Lake, table: str = FAST) -> list[int]:
     return sorted(t // S for t in lake.table(table)["t0_ns"].to_pylist())
 
@@ -48,13 +54,13 @@ def test_a_new_lake_is_empty_and_knows_no_one(tmp_path):
 
 def test_what_was_appended_is_not_appended_again(tmp_path):
     lake = Lake(tmp_path)
-    assert lake.append(FAST, rows(0), {"x": 4})
+    assert append(lake, FAST, rows(0), {"x": 4})
     for version in (4, 3):
-        assert not lake.append(FAST, rows(50), {"x": version})
-    assert not Lake(tmp_path).append(FAST, rows(50), {"x": 4})
+        assert not append(lake, FAST, rows(50), {"x": version})
+    assert not append(Lake(tmp_path), FAST, rows(50), {"x": 4})
     assert times(lake) == [0, 1]
-    assert lake.append(FAST, rows(10), {"x": 5})
-    assert lake.append(FAST, rows(20), {"y": 0})
+    assert append(lake, FAST, rows(10), {"x": 5})
+    assert append(lake, FAST, rows(20), {"y": 0})
     assert times(lake) == [0, 1, 10, 11, 20, 21]
     assert lake.positions(FAST, ["x", "y", "z"]) == {"x": 5, "y": 0, "z": -1}
     assert lake.positions("features_long", ["x"]) == {"x": -1}
@@ -63,8 +69,8 @@ def test_what_was_appended_is_not_appended_again(tmp_path):
 def test_another_process_that_was_quicker_is_seen(tmp_path):
     one, other = Lake(tmp_path), Lake(tmp_path)
     assert other.positions(FAST, ["x"]) == {"x": -1}
-    assert one.append(FAST, rows(0), {"x": 4})
-    assert not other.append(FAST, rows(0), {"x": 4})
+    assert append(one, FAST, rows(0), {"x": 4})
+    assert not append(other, FAST, rows(0), {"x": 4})
     assert other.positions(FAST, ["x"]) == {"x": 4}
     assert times(one) == times(other) == [0, 1]
 
@@ -76,26 +82,77 @@ def test_a_commit_that_comes_in_between_is_noticed(tmp_path, monkeypatch):
 
     def late(self, table, given, versions):
         if self is one and (-1 in other.positions(FAST, ["x"]).values()):
-            other.append(FAST, given, {"x": 4})
+            append(other, FAST, given, {"x": 4})
         write(self, table, given, versions)
 
     monkeypatch.setattr(Lake, "_write", late)
-    assert not one.append(FAST, rows(0), {"x": 4})
+    assert not append(one, FAST, rows(0), {"x": 4})
     assert times(one) == [0, 1]
-    assert one.append(FAST, rows(10), {"x": 5})
+    assert append(one, FAST, rows(10), {"x": 5})
 
 
-def test_rows_of_which_another_process_wrote_a_part_are_refused(tmp_path):
+def test_rows_of_which_another_process_wrote_a_part_are_completed(tmp_path):
     one, other = Lake(tmp_path), Lake(tmp_path)
-    one.append(FAST, rows(0), {"x": 4})
-    with pytest.raises(VibroError, match=f"{FAST}: another process writes the same topics"):
-        other.append(FAST, rows(0), {"x": 4, "y": 2})
-    assert times(other) == [0, 1]
+    append(one, FAST, rows(0), {"x": 4})
+    mine = {"x": (4, rows(0)), "y": (2, rows(10))}
+    asked = []
+
+    def above(held):
+        asked.append(dict(held))
+        return pa.concat_tables(t for app, (version, t) in mine.items() if version > held[app])
+
+    assert other.append(FAST, above, {"x": 4, "y": 2})
+    assert asked == [{"x": 4, "y": -1}]
+    assert times(other) == [0, 1, 10, 11]
+    assert one.positions(FAST, ["x", "y"]) == {"x": 4, "y": 2}
+
+
+def test_rows_are_asked_for_again_when_another_process_comes_in_between(tmp_path):
+    one, other = Lake(tmp_path), Lake(tmp_path)
+    asked = []
+
+    def above(held):
+        asked.append(held["x"])
+        if len(asked) == 1:
+            append(other, FAST, rows(0), {"x": 4})
+        return rows(10 if held["x"] == 4 else 0)
+
+    assert one.append(FAST, above, {"x": 6})
+    assert asked == [-1, 4]
+    assert times(one) == [0, 1, 10, 11]
+
+
+def test_processes_that_append_at_once_do_not_disturb_each_other(tmp_path):
+    Lake(tmp_path).positions(FAST, ["x"])
+
+    def write(who: int) -> None:
+        lake = Lake(tmp_path)
+        for i in range(6):
+            assert append(lake, FAST, rows(1000 * who + 10 * i), {f"x{who}": i})
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, range(3)))
+    assert times(Lake(tmp_path)) == sorted(
+        1000 * who + 10 * i + k for who in range(3) for i in range(6) for k in range(2)
+    )
+
+
+def test_a_place_that_was_made_anew_is_taken_from_its_first_version_again(tmp_path):
+    lake, other = Lake(tmp_path), Lake(tmp_path)
+    append(lake, FAST, rows(0), {"x": 40, "y": 3})
+    other.forget("x")
+    assert lake.positions(FAST, ["x", "y"]) == {"x": 0, "y": 3}
+    assert append(lake, FAST, rows(10), {"x": 1})
+    assert times(lake) == [0, 1, 10, 11]
+    before = lake._table(FAST).version()
+    other.forget("unheard")
+    assert other.positions(FAST, ["unheard"]) == {"unheard": -1}
+    assert other._table(FAST).version() == before
 
 
 def test_a_writer_that_was_killed_before_its_commit_left_nothing(tmp_path):
     lake = Lake(tmp_path)
-    lake.append(FAST, rows(0), {"x": 1})
+    append(lake, FAST, rows(0), {"x": 1})
     (whole,) = files(lake)
     content = (lake.folder / FAST / whole).read_bytes()
     (lake.folder / FAST / "part-00000-whole.snappy.parquet").write_bytes(content)
@@ -103,14 +160,14 @@ def test_a_writer_that_was_killed_before_its_commit_left_nothing(tmp_path):
     (lake.folder / FAST / "_delta_log" / "_commit_torn.json.tmp").write_bytes(b'{"add":{"pa')
     again = Lake(tmp_path)
     assert times(again) == [0, 1]
-    assert again.append(FAST, rows(10), {"x": 2})
+    assert append(again, FAST, rows(10), {"x": 2})
     again.compact()
     assert times(Lake(tmp_path)) == [0, 1, 10, 11]
 
 
 def test_a_damaged_file_is_one_clear_line(tmp_path):
     lake = Lake(tmp_path)
-    lake.append(FAST, rows(0), {"x": 1})
+    append(lake, FAST, rows(0), {"x": 1})
     (file,) = (lake.folder / FAST).glob("*.parquet")
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
@@ -127,7 +184,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path):
 def test_compaction_changes_neither_rows_nor_positions_nor_open_readers(tmp_path):
     lake, reader = Lake(tmp_path), Lake(tmp_path)
     for i in range(6):
-        lake.append(FAST, rows(10 * i), {"x": i, f"y{i}": 1})
+        append(lake, FAST, rows(10 * i), {"x": i, f"y{i}": 1})
     key = [("t0_ns", "ascending")]
     before = reader.table(FAST).sort_by(key)
     dataset = reader._table(FAST).to_pyarrow_dataset()
@@ -138,16 +195,16 @@ def test_compaction_changes_neither_rows_nor_positions_nor_open_readers(tmp_path
         assert late.table(FAST).sort_by(key).equals(before)
         assert late.positions(FAST, ["x", "y3"]) == {"x": 5, "y3": 1}
         late.compact()
-    assert not reader.append(FAST, rows(0), {"x": 5})
+    assert not append(reader, FAST, rows(0), {"x": 5})
 
 
 def test_a_feature_that_another_build_adds_or_lacks_is_null_in_the_others_rows(tmp_path):
     lake = Lake(tmp_path)
-    lake.append(FAST, rows(0), {"x": 1})
+    append(lake, FAST, rows(0), {"x": 1})
     wider = rows(10).append_column("crackle", pa.array([1.5, 2.5], pa.float32()))
-    assert lake.append(FAST, wider, {"x": 2})
-    assert lake.append(FAST, rows(20), {"x": 3})
-    assert lake.append(FAST, rows(30).drop_columns(["rms"]), {"x": 4})
+    assert append(lake, FAST, wider, {"x": 2})
+    assert append(lake, FAST, rows(20), {"x": 3})
+    assert append(lake, FAST, rows(30).drop_columns(["rms"]), {"x": 4})
     table = Lake(tmp_path).table(FAST).sort_by([("t0_ns", "ascending")])
     assert table["crackle"].to_pylist() == [None, None, 1.5, 2.5, *[None] * 4]
     assert table["rms"].to_pylist()[4:] == [*rows(20)["rms"].to_pylist(), None, None]
@@ -155,7 +212,7 @@ def test_a_feature_that_another_build_adds_or_lacks_is_null_in_the_others_rows(t
 
 def test_a_clip_comes_back_bit_for_bit_and_an_unknown_one_is_named(tmp_path):
     lake, cut = Lake(tmp_path), clip(3.0, reason="daily")
-    lake.append("clips", clip_rows([(cut, encode(cut)), (c := clip(4.0), encode(c))]), {"x": 1})
+    append(lake, "clips", clip_rows([(cut, encode(cut)), (c := clip(4.0), encode(c))]), {"x": 1})
     back = lake.clip(cut.id.thing)
     assert back.samples.tobytes() == cut.samples.tobytes()
     assert (back.reason, back.channels, back.id) == ("daily", cut.channels, cut.id)
@@ -191,7 +248,7 @@ def filled(tmp_path_factory):
             states=STATES,
             columns={**made.columns, **values, "state": state},
         )
-        lake.append(f"features_{path}", block_rows(f"features_{path}", [made]), {f"t{i}": 1})
+        append(lake, f"features_{path}", block_rows(f"features_{path}", [made]), {f"t{i}": 1})
         for k in range(4):
             channel = ChannelPath(site, machine, made.channels[made.columns["channel"][k]])
             facts = {
@@ -253,7 +310,7 @@ def test_training_vectors_are_those_that_a_plain_list_gives(
 def test_training_vectors_are_in_the_order_of_time_and_see_what_others_append(tmp_path):
     lake, other = Lake(tmp_path), Lake(tmp_path)
     for i, t in enumerate([50, 10, 30]):
-        other.append(FAST, block_rows(FAST, [block("sample", "fast", t * S, 2)]), {"x": i})
+        append(other, FAST, block_rows(FAST, [block("sample", "fast", t * S, 2)]), {"x": i})
         key = (ChannelPath("a", "m1", "de-h"), "run")
         fast, long = lake.training_vectors("a", ["m1"], 2**62)[key]
         assert fast[:, 0].tolist() == sorted([50, 10, 30][: i + 1])

@@ -40,7 +40,8 @@ def vectors(lake: Lake, machine: str, n: int, *, start_s: int = 0, level: float 
         for name in NAMES[path]:
             made.columns[name] = (level + rng.standard_normal(2 * n)).astype(np.float32)
         table = f"features_{path}"
-        lake.append(table, block_rows(table, [made]), {f"{machine}:{start_s}": 1})
+        rows = block_rows(table, [made])
+        lake.append(table, lambda _, rows=rows: rows, {f"{machine}:{start_s}": 1})
 
 
 class Watcher(Executor):

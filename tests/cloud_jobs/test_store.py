@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
-from cloud_jobs.store import Database, Store, finite, ingest, upsert
-from cloud_jobs.store.tables import CaseEventRow, EventRow, MachineRow, OffsetRow, PointRow
+from cloud_jobs.store import Database, Store, finite, ingest, progress, upsert
+from cloud_jobs.store.books import OffsetRow
+from cloud_jobs.store.ingest import Arrival
+from cloud_jobs.store.progress import OvertakenError, Taken
+from cloud_jobs.store.tables import CaseEventRow, EventRow, MachineRow, PointRow
 from tests.cloud_jobs.builders import S, case_row, clip, event, heartbeat, model_row
 from tests.cloud_jobs.serve.homes import REGISTER
 from vibro.assets import parse_register
@@ -73,7 +77,7 @@ def test_a_transaction_is_kept_whole_or_not_at_all(store, opened):
     def half() -> None:
         with store.transaction() as session:
             ingest.keep_events(session, [event(2.0), event(1.0, revision=5)])
-            ingest.keep_offsets(session, {"t": 9})
+            progress.move_offsets(session, {("t", 0): (0, 9)})
             session.flush()
             raise InterruptedError
 
@@ -82,7 +86,7 @@ def test_a_transaction_is_kept_whole_or_not_at_all(store, opened):
     for view in (store, opened()):
         assert [(e.t_onset_ns, e.revision) for e in view.events()] == [(S, 0)]
         with view.transaction() as session:
-            assert ingest.offsets(session) == {}
+            assert progress.offsets(session) == {}
 
 
 def test_what_was_committed_is_there_for_another_process(store, opened):
@@ -123,9 +127,10 @@ def test_finite_knows_every_container():
 def test_upsert_inserts_what_is_new_and_overwrites_what_is_not(store):
     def offsets(*pairs) -> dict:
         with store.transaction() as session:
-            upsert(session, OffsetRow, [{"topic": t, "offset": o} for t, o in pairs])
+            rows = [{"topic": t, "partition": 0, "offset": o} for t, o in pairs]
+            upsert(session, OffsetRow, rows)
         with store.transaction() as session:
-            return ingest.offsets(session)
+            return {topic: o for (topic, _), o in progress.offsets(session).items()}
 
     assert offsets() == {}
     assert offsets(("a", 1), ("b", 2)) == {"a": 1, "b": 2}
@@ -238,6 +243,112 @@ def test_a_node_is_its_newest_heartbeat_and_totals_run_over_its_epochs(store):
     assert store.heard_until() == {"a/m1": 20 * S, "a/m2": 8 * S}
 
 
+def moved(store, **moves) -> dict[str, int]:
+    with store.transaction() as session:
+        progress.move_offsets(session, {(topic, 0): was_is for topic, was_is in moves.items()})
+    with store.transaction() as session:
+        return {topic: offset for (topic, _), offset in progress.offsets(session).items()}
+
+
+def test_an_offset_is_moved_by_who_knows_where_it_stands(store):
+    assert moved(store, a=(0, 5), b=(0, 7)) == {"a": 5, "b": 7}
+    assert moved(store, a=(5, 6), c=(0, 1)) == {"a": 6, "b": 7, "c": 1}
+    for wrong in ({"a": (5, 9)}, {"b": (0, 9)}, {"d": (3, 4)}, {"c": (1, 2), "a": (5, 9)}):
+        with pytest.raises(OvertakenError, match="another consumer"):
+            moved(store, **wrong)
+    assert moved(store, a=(6, 0)) == {"a": 0, "b": 7, "c": 1}
+    assert moved(store, a=(0, 2)) == {"a": 2, "b": 7, "c": 1}
+
+
+def test_what_overtook_leaves_nothing_of_who_was_overtaken(store):
+    moved(store, a=(0, 5))
+
+    def overtaken() -> None:
+        with store.transaction() as session:
+            ingest.keep_events(session, [event(1.0)])
+            progress.move_offsets(session, {("b", 0): (0, 1), ("a", 0): (4, 6)})
+
+    with pytest.raises(OvertakenError):
+        overtaken()
+    assert store.events() == []
+    with store.transaction() as session:
+        assert progress.offsets(session) == {("a", 0): 5}
+
+
+def test_progress_of_some_places_and_senders_is_asked_by_name(store):
+    places = {(f"t{i}", p): 10 * i + p for i in range(700) for p in (0, 3)}
+    taken = {
+        (f"n{i}", "events", "live", 7 + i, p): Taken(0, i, 0) for i in range(700) for p in (0, 3)
+    }
+    with store.transaction() as session:
+        progress.move_offsets(session, {p: (0, o + 1) for p, o in places.items()})
+        progress.keep_sequences(session, taken)
+    wanted = [("t1", 3), ("t699", 0), ("t5", 1), ("other", 0)]
+    some = [("n1", "events", "live", 8, 3), ("n699", "events", "live", 706, 0),
+            ("n1", "clips", "live", 8, 3), ("n1", "events", "live", 9, 3)]  # fmt: skip
+    with store.transaction() as session:
+        assert progress.offsets(session, wanted) == {("t1", 3): 14, ("t699", 0): 6991}
+        assert progress.sequences(session, some) == {k: taken[k] for k in some[:2]}
+        assert len(progress.sequences(session, taken)) == 1400
+        assert progress.offsets(session, []) == progress.sequences(session, []) == {}
+
+
+def test_news_stay_until_what_they_told_was_seen(store):
+    def told(stamp, *machines) -> None:
+        with store.transaction() as session:
+            ingest.keep_news(session, machines, stamp)
+
+    assert store.news() == {}
+    told("x", "a/m1", "a/m2")
+    looked = store.news()
+    assert looked == {"a/m1": "x", "a/m2": "x"}
+    told("y", "a/m2", "b/m1")
+    store.seen(looked)
+    assert store.news() == {"a/m2": "y", "b/m1": "y"}
+    store.seen(store.news())
+    assert store.news() == {}
+
+
+NOW = Arrival(1000 * S, late_s=600.0)
+
+
+@pytest.mark.parametrize(
+    ("lane", "onset_s", "arrival", "late"),
+    [
+        ("live", 990.0, NOW, False),
+        ("live", 399.0, NOW, False),
+        ("live", 398.0, NOW, True),
+        ("live", 2000.0, NOW, False),
+        ("backfill", 990.0, NOW, True),
+        ("live", 1.0, Arrival(), False),
+        ("backfill", 1.0, Arrival(), True),
+    ],
+)
+def test_what_comes_late_is_marked(store, lane, onset_s, arrival, late):
+    told = event(onset_s)
+    told = replace(told, origin=replace(told.origin, lane=lane))
+    with store.transaction() as session:
+        ingest.keep_events(session, [told], arrival)
+    (row,) = store.events()
+    assert row.late == late
+    assert row.t_arrived_ns == (arrival.now_ns or told.t_decided_ns)
+
+
+def test_an_event_of_which_one_revision_came_in_time_is_not_late(store):
+    live, old = event(10.0, revision=1), event(10.0, revision=0)
+    backfill = replace(old, origin=replace(old.origin, lane="backfill"))
+    for first, second in ((backfill, live), (live, backfill)):
+        with store.transaction() as session:
+            session.execute(delete(EventRow))
+            ingest.keep_events(session, [first])
+            ingest.keep_events(session, [second])
+        assert [e.late for e in store.events()] == [False]
+    with store.transaction() as session:
+        session.execute(delete(EventRow))
+        ingest.keep_events(session, [backfill, replace(backfill, t_last_ns=20 * S)])
+    assert [e.late for e in store.events()] == [True]
+
+
 @pytest.mark.parametrize(
     ("epochs", "received", "missing"),
     [
@@ -253,9 +364,9 @@ def test_a_node_is_its_newest_heartbeat_and_totals_run_over_its_epochs(store):
 def test_what_never_came_is_counted_over_the_restarts_of_a_node(store, epochs, received, missing):
     """A node goes on counting after a restart, and begins anew where its spool was lost."""
     with store.transaction() as session:
-        taken = {("n", "events", "live", 7 + i): ingest.Taken(*e) for i, e in enumerate(epochs)}
-        ingest.keep_sequences(session, taken)
-        ingest.keep_sequences(session, {("m", "clips", "live", 3): ingest.Taken(0, 0, 0)})
+        taken = {("n", "events", "live", 7 + i, 0): Taken(*e) for i, e in enumerate(epochs)}
+        progress.keep_sequences(session, taken)
+        progress.keep_sequences(session, {("m", "clips", "live", 3, 0): Taken(0, 0, 0)})
     assert store.received() == ({"events": received, "clips": 1}, missing)
 
 

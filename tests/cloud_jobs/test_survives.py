@@ -8,41 +8,42 @@ import sys
 
 import pytest
 
-from cloud_jobs.consume import DEAD, Consumer
+from cloud_jobs.consume import DEAD
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
-from tests.cloud_jobs.builders import S, Sender, block, clip, event, heartbeat
+from tests.cloud_jobs.builders import S, Sender, block, clip, consuming, event, heartbeat
 
 CONSUMER = """
 import os, signal, sys
 from pathlib import Path
-from cloud_jobs import consume
+from cloud_jobs.consume import consumer
 from cloud_jobs.lake import Lake
-from cloud_jobs.store import Store, ingest
+from cloud_jobs.store import progress
+from tests.cloud_jobs.builders import consuming
 from vibro.log import EmbeddedLog
 
 home, place, left = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 owner, name = {
     "before a commit of the lake": (Lake, "_write"),
-    "after a commit of the lake": (Lake, "append"),
-    "after the dead letters": (consume.Consumer, "_bury"),
-    "inside the store's transaction": (ingest, "keep_offsets"),
-    "after a poll": (consume.Consumer, "poll"),
+    "after a commit of the lake": (Lake, "_write"),
+    "after the dead letters": (consumer, "bury"),
+    "inside the store's transaction": (progress, "move_offsets"),
+    "after a poll": (consumer.Consumer, "poll"),
 }[place]
 original = getattr(owner, name)
 
-def dying(*arguments):
+def dying(*arguments, **named):
     global left
     left -= 1
     if left == 0 and place.startswith("before"):
         os.kill(os.getpid(), signal.SIGKILL)
-    done = original(*arguments)
+    done = original(*arguments, **named)
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return done
 
 setattr(owner, name, dying)
-jobs = consume.Consumer(EmbeddedLog(home / "log"), Lake(home), Store(home), limit=3)
+jobs = consuming(home, EmbeddedLog(home / "log"), 3)
 while jobs.poll().messages:
     pass
 """
@@ -114,7 +115,7 @@ def test_processes_killed_at_every_place_leave_the_effect_of_one_that_was_not(tm
     for i, (place, times) in enumerate(KILLS):
         send_hour(sender, i)
         run_until_killed(tmp_path, place, times)
-    jobs = Consumer(sender.log, Lake(tmp_path), Store(tmp_path))
+    jobs = consuming(tmp_path, sender.log)
     while jobs.poll().messages:
         pass
     check_all_of(tmp_path, sender, len(KILLS))
@@ -124,7 +125,7 @@ def test_processes_killed_at_every_place_leave_the_effect_of_one_that_was_not(tm
 def test_two_consumers_of_one_home_have_the_effect_of_one(tmp_path, limit):
     sender = Sender(tmp_path)
     send_hour(sender, 0)
-    jobs = [Consumer(sender.log, Lake(tmp_path), Store(tmp_path), limit) for _ in range(2)]
+    jobs = [consuming(tmp_path, sender.log, limit) for _ in range(2)]
     jobs[0].poll()
     for i in range(1, 4):
         send_hour(sender, i)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cloud_jobs.consume import Consumer
-from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
 from cloud_jobs.store.tables import GapRow
 from edge_node.ship import Shipper
 from edge_node.spool import EnduringSpool, SpoolWriter
+from tests.cloud_jobs.builders import consuming
 from tests.edge_node.some_records import HOUR, ORIGIN, S, beat, block, clip, event
 from tests.edge_node.spools import NO_BOUND
 from vibro.errors import VibroError
@@ -109,7 +108,7 @@ def live_through(folder: Path, outage_h: int, max_bytes: int, every_s: int, seed
 def check_nothing_is_unexplained(life: Life, home: Path) -> dict:
     """Compare what was made with what the cloud has and with what the gap records say."""
     store = Store(home)
-    consumer = Consumer(life.log, Lake(home), store)
+    consumer = consuming(home, life.log)
     while consumer.poll().messages:
         pass
     with store.transaction() as session:

@@ -134,6 +134,13 @@ class EmbeddedLog:
         rows = self._ask(topic, "SELECT seq FROM sqlite_sequence WHERE name = 'message'")
         return int(rows[0][0]) if rows else 0
 
+    def span(self, topic: str) -> range:
+        """Offsets of the messages that a topic holds; an empty one begins where it will go on."""
+        end = self.end_offset(topic) + 1
+        rows = self._ask(topic, 'SELECT MIN("offset") FROM message')
+        first = rows[0][0] if rows else None
+        return range(end if first is None else int(first), end)
+
     def size_bytes(self, topic: str) -> int:
         """Bytes of keys, values and headers that a topic holds."""
         rows = self._ask(

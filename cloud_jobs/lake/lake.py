@@ -1,41 +1,35 @@
 """The lake: status, features, spectra and clips as Delta tables under ``HOME/lake``.
 
-Each append carries ``app_transactions``: the topics' offsets that its rows came from, committed
-with the rows and checked on the same table handle before writing, so a batch that is written again
-after a crash is a no-op. Rows of features keep their ``content`` (mean, max or sample) in a column;
-clips and spectra keep the record as it was shipped.
+Rows of features keep their ``content`` (mean, max or sample) in a column; clips and spectra keep
+the record as it was shipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
 from numpy.typing import NDArray
 
 from cloud_jobs.columns import FEATURE_KEYS, SCHEMAS
-from vibro.errors import BadInputError, VibroError
+from cloud_jobs.lake.tables import DeltaTables
+from vibro.errors import BadInputError
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
 from vibro.records import ChannelPath, Clip
 from vibro.wire import decode
 
-TABLES = tuple(SCHEMAS)
 Floats = NDArray[np.float32]
 Vectors = dict[tuple[ChannelPath, str], tuple[Floats, Floats]]
 Spans = Mapping[str, Sequence[tuple[int, int]]]
 _NAMES = {"fast": FAST_NAMES, "long": LONG_NAMES}
-_ATTEMPTS = 5  # commits of others that may come in between before an append gives up
 
 
-class Lake:
-    """Delta tables of one home folder.
+class Lake(DeltaTables):
+    """What is asked of the tables of one home folder.
 
     Parameters
     ----------
@@ -44,89 +38,8 @@ class Lake:
     """
 
     def __init__(self, home: Path) -> None:
-        self.folder = home / "lake"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._tables: dict[str, DeltaTable] = {}
+        super().__init__(home)
         self._samples: dict[str, tuple[int, pa.Table]] = {}
-
-    # -- writing -------------------------------------------------------------------------------
-
-    def positions(self, table: str, app_ids: Iterable[str]) -> dict[str, int]:
-        """Versions (topics' offsets) up to which a table holds applications' rows; -1 = none.
-
-        What other processes wrote meanwhile counts.
-        """
-        with self._clear_errors(table):
-            held = self._table(table)
-            held.update_incremental()
-            found = {a: held.transaction_version(a) for a in app_ids}
-        return {a: -1 if v is None else int(v) for a, v in found.items()}
-
-    def append(self, table: str, rows: pa.Table, versions: Mapping[str, int]) -> bool:
-        """Append rows in one Delta commit, exactly once.
-
-        Parameters
-        ----------
-        table : str
-            ``status``, ``features_fast``, ``features_long``, ``spectra`` or ``clips``.
-        versions : mapping of str to int
-            Whose rows they are (topics), each with the version (offset) that they reach.
-
-        Returns
-        -------
-        bool
-            False when all of these had reached their versions: nothing was written.
-
-        Raises
-        ------
-        VibroError
-            If some had and others had not (another process was quicker), or the disk says no.
-        """
-        for _ in range(_ATTEMPTS):
-            held = self.positions(table, versions)
-            behind = [a for a, v in versions.items() if held[a] < v]
-            if not behind:
-                return False
-            if len(behind) < len(versions):
-                break
-            with self._clear_errors(table):
-                try:
-                    self._write(table, rows, versions)
-                except CommitFailedError:
-                    continue
-                return True
-        raise VibroError(f"lake {self.folder / table}: another process writes the same topics")
-
-    def _write(self, table: str, rows: pa.Table, versions: Mapping[str, int]) -> None:
-        write_deltalake(
-            self._table(table),
-            rows,
-            mode="append",
-            # Another build has other features: what one does not know is null.
-            schema_mode=None if set(rows.schema.names) == set(self._columns(table)) else "merge",
-            commit_properties=CommitProperties(
-                app_transactions=[Transaction(a, v) for a, v in versions.items()]
-            ),
-        )
-
-    def compact(self) -> None:
-        """Merge small files; readers are not disturbed, the old files stay until vacuumed."""
-        for name in TABLES:
-            # A failed commit means that another process is at it.
-            with self._clear_errors(name), suppress(CommitFailedError):
-                table = self._table(name)
-                table.update_incremental()
-                if len(table.file_uris()) > 1:
-                    table.optimize.compact()
-
-    # -- reading -------------------------------------------------------------------------------
-
-    def table(self, name: str, expression: pc.Expression | None = None, **options: Any) -> pa.Table:
-        """Rows of a table; `expression` and `columns` are pushed down to the files."""
-        with self._clear_errors(name):
-            table = self._table(name)
-            table.update_incremental()
-            return table.to_pyarrow_dataset().to_table(filter=expression, **options)
 
     def training_vectors(
         self,
@@ -215,28 +128,6 @@ class Lake:
         if not len(rows):
             raise BadInputError(f"clip '{thing}' is not in the lake {self.folder}")
         return cast("Clip", decode(rows["record"][0].as_py()))
-
-    # -- inside --------------------------------------------------------------------------------
-
-    def _table(self, name: str) -> DeltaTable:
-        if name not in self._tables:
-            uri = str(self.folder / name)
-            if not DeltaTable.is_deltatable(uri):
-                DeltaTable.create(uri, SCHEMAS[name], mode="ignore")
-            self._tables[name] = DeltaTable(uri)
-        return self._tables[name]
-
-    @contextmanager
-    def _clear_errors(self, name: str) -> Iterator[None]:
-        """Say in one line which table the disk, or what lies on it, has failed."""
-        try:
-            yield
-        except (DeltaError, OSError, pa.ArrowInvalid) as error:
-            said = str(error).splitlines()[0]
-            raise VibroError(f"lake {self.folder / name}: {said}") from None
-
-    def _columns(self, name: str) -> list[str]:
-        return [f.name for f in self._table(name).schema().fields]
 
     def _sampled(self, path: str) -> pa.Table:
         """All sampled vectors of this build's schema, read again only when the table moved on."""
