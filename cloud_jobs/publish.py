@@ -25,7 +25,7 @@ def publish(bundle: Bundle, home: Path, store: Store, log: Transport) -> ModelRo
     Returns
     -------
     ModelRow
-        As kept in the store.
+        As kept in the store; its metrics are the bundle's and those of its gate.
     """
     content = encode(bundle)
     name = f"{bundle.site}/{bundle.machine_class}/{bundle.version}.vbundle"
@@ -38,7 +38,7 @@ def publish(bundle: Bundle, home: Path, store: Store, log: Transport) -> ModelRo
         file=name,
         sha256=hashlib.sha256(content).hexdigest(),
         bytes=len(content),
-        metrics=finite(dict(bundle.metrics)),
+        metrics=finite({**bundle.metrics, **bundle.meta.get("gate", {})}),
     )
     store.put_model(row)
     announce(row, log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,12 @@ def test_file_row_and_notice_say_the_same(cloud):
     notice = {"version": "v1", "file": row.file, "sha256": digest, "bytes": len(content)}
     assert cloud.notices() == {"pump": notice}
     assert cloud.offered().version == "v1"
+
+
+def test_what_the_gate_measured_stands_beside_the_bundles_own_figures(cloud):
+    judged = replace(made(), meta={"gate": {"fast_share_p01": 0.012}})
+    assert cloud.publish(judged).metrics == made().metrics | {"fast_share_p01": 0.012}
+    assert cloud.publish(made("v2")).metrics == made().metrics
 
 
 def test_publishing_twice_is_a_no_op(cloud):
