@@ -93,10 +93,12 @@ class Broker:
         """Change settings of a topic; others stay."""
         from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415
 
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name, dict(settings))]
         with self._told(f"change topic {name}"):
-            self._admin.alter_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name, dict(settings))]
-            )
+            said = self._admin.alter_configs(asked, raise_on_unknown=False)["topic"][name]
+        # What the broker refuses is no exception here, but a text.
+        if said != "OK":
+            raise VibroError(f"the broker does not let {self._who} change topic {name}: {said}")
 
     # -- rules -----------------------------------------------------------------------------------
 

@@ -11,6 +11,9 @@ from tests.vibro.cli.commands import Done, vibro
 from vibro.assets import Machine, Point, Register, export
 from vibro.log.kafka.settings import KafkaSection
 
+MESSAGE_MAX_MB = 1.0
+"""Small, so that what is too large is made quickly."""
+
 
 @dataclass(frozen=True)
 class PlantOnKafka:
@@ -37,6 +40,7 @@ class PlantOnKafka:
             cert_file=str(pair),
             key_file=str(pair),
             request_timeout_s=20.0,
+            message_max_mb=MESSAGE_MAX_MB,
         )
 
     def cloud(self, verb: str, *argv: object) -> Done:
@@ -92,6 +96,7 @@ def plant_on(root: Path, server: SecureKafkaServer, *machines: str) -> PlantOnKa
         '[services]\ntransport = "kafka"\n[kafka]\n'
         f'servers = ["{server.servers}"]\nca_file = "authority/ca.pem"\n'
         'cert_file = "secrets/cloud.pem"\nkey_file = "secrets/cloud.pem"\n'
+        f"message_max_mb = {MESSAGE_MAX_MB}\n"
     )
     plant.register(*machines)
     return plant
