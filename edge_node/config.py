@@ -19,6 +19,7 @@ from edge_node.judging.states import (
 )
 from edge_node.process_values.options import ProcessValuesSection
 from vibro.errors import BadInputError
+from vibro.log.kafka.settings import KafkaSection
 from vibro.options import option, read_section, sample_section
 
 
@@ -116,7 +117,10 @@ class ShipSection:
     """Where records go."""
 
     transport: str = option(
-        "embedded", "word", "Transport: embedded (a log folder).", words=("embedded",)
+        "embedded",
+        "word",
+        "Transport: embedded (a log folder), or kafka (see [kafka]).",
+        words=("embedded", "kafka"),
     )
     log: str = option("../../log", "path", "Folder of the embedded log.")
     bundles: str = option("../../bundles", "path", "Folder that model notices point into.")
@@ -229,6 +233,7 @@ class NodeConfig:
     states: StatesSection = field(default_factory=StatesSection)
     learning: LearningSection = field(default_factory=LearningSection)
     limits: tuple[LimitSection, ...] = ()
+    kafka: KafkaSection = field(default_factory=KafkaSection)
 
     def path(self, text: str) -> Path:
         """Resolve a path of the configuration against the configuration's own folder."""
@@ -242,6 +247,7 @@ _SECTIONS: dict[str, type] = {
     "reporting": ReportingSection,
     "spool": SpoolSection,
     "ship": ShipSection,
+    "kafka": KafkaSection,
     "reflex": ReflexSection,
     "service": ServiceSection,
     "privacy": PrivacySection,
@@ -289,6 +295,8 @@ def parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     sections["limits"] = read_limits(raw.get("limits", []), mistakes)
     if "states" in sections:
         mistakes += sections["states"].problems()
+    if "kafka" in sections and "ship" in sections and sections["ship"].transport == "kafka":
+        mistakes += sections["kafka"].problems()
     mistakes += [
         f"'{key}' is not known: known are register, {', '.join(_SECTIONS)}, limits"
         for key in sorted(set(raw) - set(_SECTIONS) - {"register", "limits"})

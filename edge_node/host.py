@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edge_node.config import NodeConfig, load
-from edge_node.hosted import HostedNode, Opener
+from edge_node.hosted import LAST_S, HostedNode, Opener
 from edge_node.kernels import warm_up
 from edge_node.reflex import Action
 from edge_node.service.diary import Diary
@@ -21,6 +21,7 @@ from edge_node.service.lock import FolderLock
 from edge_node.service.reload import merged, reconfigure
 from edge_node.service.systemd import Watchdog, notify
 from edge_node.sources import open_source
+from edge_node.uplink.uplink import over_kafka
 from vibro.errors import VibroError
 
 LOG = logging.getLogger("vibro.host")
@@ -122,12 +123,17 @@ class Host:
     def _drain(self) -> None:
         """Commit every node before any is shipped; one that cannot must not keep the others."""
         failed: list[VibroError] = []
-        for what in (HostedNode.secure, HostedNode.close):
+
+        def each(what: Callable[[HostedNode], None]) -> None:
             for hosted in self.nodes:
                 try:
                     what(hosted)
                 except VibroError as error:
                     failed.append(error)
+
+        each(HostedNode.secure)
+        until_s = time.monotonic() + LAST_S
+        each(lambda hosted: hosted.close(until_s - time.monotonic()))
         if failed:
             raise failed[0]
 
@@ -136,6 +142,7 @@ class Host:
         for hosted in self.nodes:
             hosted.actuator.close(1.0)
             hosted.settle()
+            hosted.uplink.close()
             hosted.node.spool.close()
         self._locks.close()
 
@@ -174,7 +181,7 @@ class Host:
             node = hosted.config.node.id
             try:
                 config, taken, waits = merged(hosted.config, check(path))
-                if taken:
+                if taken or over_kafka(config):
                     reconfigure(hosted, config)
             except VibroError as error:
                 LOG.error("%s: the old configuration stays: %s", node, error)  # noqa: TRY400

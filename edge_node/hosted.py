@@ -1,9 +1,8 @@
-"""A node with what surrounds it: its spool, its shipper, its bundle slot and its actuator."""
+"""A node with what surrounds it: its spool, its uplink, its bundle slot and its actuator."""
 
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -22,14 +21,12 @@ from edge_node.ship import Shipper
 from edge_node.sources import open_source
 from edge_node.sources.port import Source
 from edge_node.spool import EnduringSpool
+from edge_node.uplink.uplink import Uplink, largest_bytes
 from vibro.assets import Machine, parse_register, register_text
 from vibro.errors import BadInputError
-from vibro.log import EmbeddedLog
-from vibro.records import topic
 
-SHIP_AGAIN_S = 0.1
-ACTION_S = 1.0
-"""Time for queued actions when the process ends."""
+ACTION_S, LAST_S = 1.0, 1.5
+"""Time for queued actions, and for what all nodes still have to ship, when the process ends."""
 QUIET_S = 1.0
 """A stream in real time that says nothing for so long, beside two blocks, has come to rest."""
 
@@ -38,7 +35,7 @@ Opener = Callable[[NodeConfig, Machine, int], Source | Live]
 
 
 class HostedNode:
-    """A node with what surrounds it: spool, shipper and bundle slot.
+    """A node with what surrounds it: spool, uplink and bundle slot.
 
     A node lives for one stream epoch. When that is over its records are closed, and the next epoch
     gets a node of its own on the same spool.
@@ -65,13 +62,13 @@ class HostedNode:
     ) -> None:
         self.config = config
         self.machine = machine_of(config)
-        self._log = EmbeddedLog(config.path(config.ship.log))
         self._spool = EnduringSpool(
             config.folder / "spool.db",
             round(config.spool.max_mb * 1e6),
             round(config.spool.max_age_days * 86_400e9),
             clip_lead_s=config.reporting.clip_lead_s,
             reserve_bytes=round(config.spool.reserve_mb * 1e6),
+            largest_bytes=largest_bytes(config),
         )
         self._slot = BundleSlot(config.folder, config.node.site, self.machine.machine_class)
         held = json.loads(self._spool.checkpoint() or "{}")
@@ -80,17 +77,14 @@ class HostedNode:
         opened = opener(config, self.machine, began_ns or now_ns)
         self._keeper = ThreadPoolExecutor(1, "keeper")
         self._keeping: Future[None] | None = None
-        self._ship_at = 0.0
         self.actuator = Actuator(action or action_of(config.reflex, config.folder))
         self._epochs = Epochs(self._node, self.machine, opened, held, wake or threading.Event())
-        self.shipper = self._connected(config)
-        self._notices_read = self._requests_read = 0
-        self._shipped = -1
+        self.real = config.source.pace == "real"
+        self.uplink = Uplink(self._spool, config, real=self.real)
+        self._told = -1
         self._stepped_at = time.monotonic()
         self._keeping_since = 0.0
-        self._shipping_since: float | None = None
         self.refused = self._slot.refused
-        self.real = config.source.pace == "real"
         self._quiet_s = 2.0 * config.source.block_s + QUIET_S if self.real else 0.0
 
     @property
@@ -109,25 +103,10 @@ class HostedNode:
             self.actuator,
         )
 
-    def ship_to(self, config: NodeConfig) -> None:
-        """Ship to another log, and listen to it; what was shipped stays counted."""
-        self._log = EmbeddedLog(config.path(config.ship.log))
-        self._notices_read = self._requests_read = 0
-        shipped, sizes = self.shipper.records, self.shipper.bytes_by_kind
-        self.shipper = self._connected(config)
-        self.shipper.records, self.shipper.bytes_by_kind = shipped, sizes
-        self._shipped = -1
-
-    def _connected(self, config: NodeConfig) -> Shipper:
-        return Shipper(
-            self._spool,
-            # The keeper's own: the node's reads the notices of models meanwhile.
-            EmbeddedLog(config.path(config.ship.log)),
-            config.node.site,
-            config.node.id,
-            random.Random(config.node.id),  # noqa: S311 (jitter, not a secret)
-            budget_bytes=round(config.ship.budget_mb_day * 1e6),
-        )
+    @property
+    def shipper(self) -> Shipper:
+        """What empties the spool; it counts what it shipped."""
+        return self.uplink.shipper
 
     # -- facts, for whoever asks on whichever thread ---------------------------------------------
 
@@ -145,20 +124,17 @@ class HostedNode:
         """Time since the source last said something."""
         return now_s - self._stepped_at
 
-    def held_up_s(self, now_s: float) -> tuple[float, float]:
-        """Time for which a commit has waited for the disk, and one for the transport; 0 = none."""
-        shipping = self._shipping_since
+    def held_up_s(self, now_s: float) -> float:
+        """Time for which a commit has waited for the disk; 0 = none does."""
         if self._keeping is None or self._keeping.done():
-            return 0.0, 0.0
-        return (now_s - self._keeping_since, 0.0) if shipping is None else (0.0, now_s - shipping)
+            return 0.0
+        return now_s - self._keeping_since
 
     # -- turns -----------------------------------------------------------------------------------
 
     def poll_models(self) -> None:
         """Take over a newly announced bundle of this machine's class, if it proves good."""
-        name = topic(self.config.node.site, "models")
-        for stored in self._log.read(name, self._notices_read, 100):
-            self._notices_read = stored.offset
+        for stored in self.uplink.received("models"):
             if stored.key != self.machine.machine_class:
                 continue
             try:
@@ -169,7 +145,11 @@ class HostedNode:
                 continue
             if notice.version == self.node.bundle_version:
                 continue
-            bundle = self._slot.offer(notice, self.config.path(self.config.ship.bundles))
+            bundle = self._slot.offer(
+                notice,
+                self.config.path(self.config.ship.bundles),
+                dict(stored.headers).get("bundle"),
+            )
             if bundle is not None:
                 self.settle()
                 self.node.use(bundle)
@@ -178,9 +158,7 @@ class HostedNode:
         """Answer what people ask of this machine, once the stream has a date."""
         if not self.node.begun:
             return
-        name = topic(self.config.node.site, "requests")
-        for stored in self._log.read(name, self._requests_read, 100):
-            self._requests_read = stored.offset
+        for stored in self.uplink.received("requests"):
             if stored.key == self.machine.path:
                 self.node.ask(stored.value, now_ns)
 
@@ -195,7 +173,7 @@ class HostedNode:
         if not self._epochs.turn(self.settle):
             return False
         if self._epochs.closed:
-            self.shipper.drain(time.monotonic())
+            self._ship()
         return True
 
     def rest(self, now_s: float) -> None:
@@ -223,45 +201,37 @@ class HostedNode:
             "reflex": {"trips": self.actuator.trips, "dropped": self.actuator.dropped},
         }
 
-    def ship(self) -> None:
-        """Ship what the spool holds, if anything came in or is still to be tried again."""
+    def ship(self, within_s: float = LAST_S) -> None:
+        """Ship what is committed, as far as that can be done within a time."""
         self.settle()
-        self._ship()
+        self.uplink.finish(within_s)
 
     def _ship(self) -> None:
+        """Let go what is committed."""
         commits = self._epochs.commits
-        if self._shipped == commits:
-            return
-        self._shipping_since = time.monotonic()
-        self.shipper.drain(self._shipping_since)
-        self._shipping_since = None
-        if self.shipper.drained:
-            self._shipped = commits
+        if commits != self._told:
+            self._told = commits
+            self.uplink.tell()
+        self.uplink.turn()
 
     def keep(self) -> None:
         """Do what no fast decision waits for: long windows; commit what is due and ship it.
 
-        In real time the disk is left to a thread of its own.
+        In real time the disk is left to a thread of its own, and the link to another.
         """
         self.node.complete()
-        if not self.real:
-            self._ship()
-            return
-        if self._keeping is not None and not self._keeping.done():
-            return
-        self.settle()
-        now = time.monotonic()
-        if self.node.commit_due:
-            self._keeping_since = now
-            self._keeping = self._keeper.submit(self._write, self.node.hand_over())
-        elif self._shipped != self._epochs.commits and now >= self._ship_at:
-            self._ship_at = now + SHIP_AGAIN_S
-            self._keeping_since = now
-            self._keeping = self._keeper.submit(self._ship)
+        if self.real:
+            if self._keeping is not None and not self._keeping.done():
+                return
+            self.settle()
+            if self.node.commit_due:
+                self._keeping_since = time.monotonic()
+                self._keeping = self._keeper.submit(self._write, self.node.hand_over())
+        self._ship()
 
     def _write(self, batch: Batch) -> None:
         self.node.write(batch)
-        self._ship()
+        self.uplink.tell()
 
     def settle(self) -> None:
         """Wait for the keeper; what it could not do is raised here."""
@@ -280,11 +250,12 @@ class HostedNode:
             self.node.drain()
             self.node.commit(wait=True)
 
-    def close(self) -> None:
+    def close(self, within_s: float = LAST_S) -> None:
         """End actions and ship what is committed, before the process ends."""
         self.actuator.close(ACTION_S)
-        self.ship()
+        self.ship(within_s)
         self._keeper.shutdown()
+        self.uplink.close()
 
 
 def machine_of(config: NodeConfig) -> Machine:

@@ -8,16 +8,19 @@ backfill within a second.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from edge_node.spool import PRIORITY, EnduringSpool, Spool, Spooled
+from edge_node.uplink.link import Link
 from vibro.errors import VibroError
-from vibro.log import Message, Transport
+from vibro.log import Message, TooLargeError, Transport
 from vibro.records import topic
 
+LOG = logging.getLogger("vibro.ship")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
 SLICE_S = 2.0
 """A drain returns after so long, whatever still waits: what is found meanwhile is to be kept."""
@@ -48,6 +51,8 @@ class Shipper:
     ----------
     drained : bool
         Whether the last drain left nothing that may be shipped.
+    link : Link
+        What became of the attempts.
     """
 
     def __init__(
@@ -68,7 +73,22 @@ class Shipper:
         self.drained = False
         self.records = 0
         self.bytes_by_kind: dict[str, int] = {}
-        self.last_error = ""
+        self.link = Link(clock)
+
+    def use(self, transport: Transport, budget_bytes: int) -> None:
+        """Ship to another transport from now on, and try that at once."""
+        self._transport, self._budget = transport, budget_bytes
+        self._wait_s, self._next_try_s = 0.0, 0.0
+        self.drained = False
+
+    @property
+    def last_error(self) -> str:
+        """Why the last attempt failed; empty when it did not."""
+        return self.link.error
+
+    def wait_s(self, now_s: float) -> float:
+        """Time until something is tried again; 0 when it may be now."""
+        return max(0.0, self._next_try_s - now_s)
 
     @property
     def pending(self) -> bool:
@@ -97,13 +117,14 @@ class Shipper:
                 for (_, _, spool), group in groupby(batch, key=_sender):
                     self._send(list(group), f"{self._node}/{spool}")
             except VibroError as error:
-                self._back_off(now_s, str(error))
+                self.link.failed(error)
+                self._back_off(now_s)
                 break
-            self._wait_s, self._next_try_s, self.last_error = 0.0, 0.0, ""
+            self._wait_s, self._next_try_s = 0.0, 0.0
             if self._clock() >= until:
                 break
         else:
-            self.drained, self.last_error = True, ""
+            self.drained = True
         return self.records - before
 
     def _next(self, limit_bytes: int) -> list[Spooled]:
@@ -119,12 +140,27 @@ class Shipper:
         # A node whose spool was lost numbers from 0 again: to the log it is another producer.
         messages = [Message(r.key, r.value, f"{producer}/{lane}", r.sequence) for r in records]
         size = sum(m.size for m in messages)
-        started = self._clock()
-        self._transport.send(topic(self._site, kind), messages)
-        self._fit(size, self._clock() - started)
+        # Until it has an answer nobody may say of it that it was given up.
+        self._spool.hold(r.id for r in records)
+        self.link.began()
+        try:
+            self._transport.send(topic(self._site, kind), messages)
+        except TooLargeError as error:
+            self._refuse(records[error.at], error)
+            return
+        self._fit(size, self.link.acknowledged())
         self._spool.acknowledge((r.id for r in records), size)
         self.records += len(messages)
         self.bytes_by_kind[kind] = self.bytes_by_kind.get(kind, 0) + size
+
+    def _refuse(self, record: Spooled, error: TooLargeError) -> None:
+        """Give up what will never be taken, so that what is behind it can go; a gap tells of it."""
+        self.link.acknowledged()
+        self._spool.refuse(record.id)
+        LOG.warning(
+            "%s: %s %d of the %s lane is given up: %s",
+            self._node, record.kind, record.sequence, record.lane, error,
+        )  # fmt: skip
 
     def _fit(self, size: int, took_s: float) -> None:
         """Fit batches to the link: half as much if it took too long, twice as much if it can."""
@@ -133,9 +169,8 @@ class Shipper:
         elif took_s < BATCH_S / 4 and 2 * size >= self._batch:
             self._batch = min(MOST_BATCH, 2 * self._batch)
 
-    def _back_off(self, now_s: float, error: str) -> None:
+    def _back_off(self, now_s: float) -> None:
         """Wait twice as long as last time, jittered by half, up to a minute."""
-        self.last_error = error
         self._batch = max(LEAST_BATCH, self._batch // 2)
         self._wait_s = min(max(FIRST_WAIT_S, 2.0 * self._wait_s), LONGEST_WAIT_S)
         self._next_try_s = now_s + self._wait_s * (0.5 + 0.5 * self._rng.random())

@@ -1,9 +1,9 @@
 """The bundle a node runs: notice -> verify -> golden vectors -> keep -> swap between windows.
 
-A notice names a bundle file and its SHA-256. Nothing of a bundle is trusted before its digest,
-its own checks, its feature schema and its golden vectors have passed on this very CPU; only then
-is it kept (written, fsynced, renamed) and handed over. A bundle that fails is refused with its
-reason and the node goes on with the one it has.
+A notice names a bundle and its SHA-256, and brings it along or says in which file it is. Nothing of
+a bundle is trusted before its digest, its own checks, its feature schema and its golden vectors have
+passed on this very CPU; only then is it kept (written, fsynced, renamed) and handed over. A bundle
+that fails is refused with its reason and the node goes on with the one it has.
 """
 
 from __future__ import annotations
@@ -66,13 +66,19 @@ class BundleSlot:
             self.refused.append(f"{self._file.name}: {error}")
             return None
 
-    def offer(self, notice: Notice, store: Path) -> Bundle | None:
-        """Verify the bundle that a notice names and keep it; None (with a reason) if refused."""
+    def offer(self, notice: Notice, store: Path, content: bytes | None = None) -> Bundle | None:
+        """Verify the bundle that a notice names and keep it; None (with a reason) if refused.
+
+        Parameters
+        ----------
+        store : Path
+            Folder of bundles, where the transport is one too.
+        content : bytes, optional
+            The bundle itself, where it came with the notice.
+        """
         try:
-            file = (store / notice.file).resolve()
-            if not file.is_relative_to(store.resolve()):
-                raise BadInputError(f"bundle {notice.file}: lies outside the folder of bundles")
-            content = file.read_bytes()
+            if content is None:
+                content = _from_file(notice, store)
             if hashlib.sha256(content).hexdigest() != notice.sha256:
                 raise BadInputError(f"bundle {notice.file}: its SHA-256 is not the announced one")
             bundle = self._verified(content)
@@ -109,3 +115,10 @@ class BundleSlot:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _from_file(notice: Notice, store: Path) -> bytes:
+    file = (store / notice.file).resolve()
+    if not file.is_relative_to(store.resolve()):
+        raise BadInputError(f"bundle {notice.file}: lies outside the folder of bundles")
+    return file.read_bytes()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from edge_node.hosted import HostedNode
 from edge_node.service.live import ailments, node_facts
+from edge_node.uplink.link import SLOW_S
 
 LOG = logging.getLogger("vibro.node")
 
@@ -24,7 +25,8 @@ class Diary:
         self._nodes = nodes
         self._bundles = [hosted.node.bundle_version for hosted in nodes]
         self._refused = [0 for _ in nodes]
-        self._links = [True for _ in nodes]
+        self._links = [("", "")] * len(nodes)
+        self._deaf = [""] * len(nodes)
         self._ill: set[str] = set()
         self._since_s = 0.0
 
@@ -65,16 +67,19 @@ class Diary:
         self._refused[at] = len(hosted.refused)
 
     def _link(self, at: int, hosted: HostedNode) -> None:
-        up = not hosted.shipper.last_error
-        if up == self._links[at]:
-            return
-        self._links[at] = up
-        if up:
-            LOG.warning("%s: the link is back", hosted.config.node.id)
-        else:
-            LOG.warning(
-                "%s: the link is down: %s", hosted.config.node.id, hosted.shipper.last_error
-            )
+        """Say how the link stands when that changes, not at every attempt."""
+        node, link = hosted.config.node.id, hosted.shipper.link.facts()
+        was, self._links[at] = self._links[at], (link.state, link.error)
+        if link.error and was != self._links[at]:
+            LOG.warning("%s: the link is down (%s): %s", node, link.state, link.error)
+        elif link.state == "slow" != was[0]:
+            LOG.warning("%s: the link is slow: an answer takes more than %g s", node, SLOW_S)
+        elif link.state == "connected" and was[0] not in {"", "untried", "connected"}:
+            LOG.warning("%s: the link is back", node)
+        deaf = hosted.uplink.deaf
+        if deaf not in {"", self._deaf[at]} and deaf != link.error:
+            LOG.warning("%s: neither models nor requests can be read: %s", node, deaf)
+        self._deaf[at] = deaf
 
     def _ailments(self, now_s: float) -> None:
         """Say when something falls ill and when it is well again, without the figures between."""

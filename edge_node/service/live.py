@@ -23,7 +23,7 @@ LOOP_S = 5.0
 SILENT_S = 5.0
 """Time beyond two blocks for which a source in real time may say nothing, or its samples wait."""
 COMMIT_S = 10.0
-"""A commit that waits longer for the disk, or for the transport before it, hangs."""
+"""A commit that waits longer for the disk hangs."""
 
 
 def process_facts(host: Host, now_s: float, now_ns: int) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def node_facts(hosted: HostedNode, since_s: float, now_s: float, now_ns: int) ->
         Time of day, UTC.
     """
     node, shipper = hosted.node, hosted.shipper
-    committing_s, shipping_s = hosted.held_up_s(now_s)
+    link = shipper.link.facts()
     begun, real = node.now_ns > 0, hosted.real and not hosted.closed
     return {
         "node": hosted.config.node.id,
@@ -87,13 +87,13 @@ def node_facts(hosted: HostedNode, since_s: float, now_s: float, now_ns: int) ->
         "lag_s": max(0.0, (now_ns - node.now_ns) * 1e-9) if real and begun else None,
         "quiet_s": min(hosted.quiet_s(now_s), now_s - since_s) if real else None,
         "patience_s": 2.0 * hosted.config.source.block_s + SILENT_S,
-        "committing_s": committing_s,
-        "shipping_s": shipping_s,
+        "committing_s": hosted.held_up_s(now_s),
         "spool_trouble": hosted.trouble,
         "latency_us_log20": node.latencies(),
         "shipped_records": shipper.records,
         "shipped_bytes": dict(shipper.bytes_by_kind),
-        "last_error": shipper.last_error,
+        "last_error": link.error,
+        "link": {"state": link.state, "for_s": round(link.for_s, 1), "deaf": hosted.uplink.deaf},
         "reflex": {"trips": hosted.actuator.trips, "dropped": hosted.actuator.dropped},
         "source": node.source.facts(),
     }
@@ -118,8 +118,6 @@ def _of_node(n: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "lag", f"samples are judged {n['lag_s']:.1f} s after they happened"
     if n["committing_s"] > COMMIT_S:
         yield "disk", f"a commit has been waiting for the disk for {n['committing_s']:.1f} s"
-    if n["shipping_s"] > COMMIT_S:
-        yield "link", f"commits wait for a transport that has hung for {n['shipping_s']:.1f} s"
     if n["spool_trouble"]:
         yield "spool", f"the spool refuses writes, memory stands in: {n['spool_trouble']}"
     elif n.get("unread"):

@@ -13,10 +13,12 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
+    StateSetMetricFamily,
 )
 from prometheus_client.registry import Collector
 
 from edge_node.reporting.tally import BINS_PER_DECADE
+from edge_node.uplink.link import STATES
 from vibro.faults import Severity
 
 PREFIX = "vibro_edge_"
@@ -48,6 +50,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[Facts], float | None]], ...] = (
     ("spool_headroom_ratio", "Free share of the spool.", lambda n: n.get("spool_headroom")),
     ("spool_oldest_seconds", "Age of the oldest record that waits.", _oldest_s),
     ("link_up", "Whether the last attempt to ship went well.", lambda n: not n["last_error"]),
+    ("link_state_seconds", "Time since the link's state changed.", lambda n: n["link"]["for_s"]),
     ("speed_rpm", "Speed of the reference shaft.", lambda n: n.get("rpm")),
     ("finished", "Whether the source has ended.", lambda n: n["finished"]),
 )
@@ -103,6 +106,7 @@ class NodeMetrics(Collector):
                 yield metric
         yield from _by_kind(nodes)
         yield from _words(nodes)
+        yield _links(nodes)
         yield from _channels(nodes)
         yield _latencies(nodes)
 
@@ -138,6 +142,14 @@ def _by_kind(nodes: list[Facts]) -> Iterator[Metric]:
             if isinstance(value, int | float):
                 _add(source, [*_labels(n), fact], value)
     yield from (shipped, given_up, source)
+
+
+def _links(nodes: list[Facts]) -> Metric:
+    """State of each link, 1 for the one that it is in."""
+    metric = StateSetMetricFamily(f"{PREFIX}link", "State of the link.", labels=NODE)
+    for n in nodes:
+        metric.add_metric(_labels(n), {state: state == n["link"]["state"] for state in STATES})
+    return metric
 
 
 def _words(nodes: list[Facts]) -> Iterator[Metric]:

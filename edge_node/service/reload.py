@@ -14,6 +14,7 @@ from edge_node.config import NodeConfig
 from edge_node.judging.judge import Judge
 from edge_node.node import Node
 from edge_node.reflex import Reflex, action_of
+from edge_node.uplink.uplink import over_kafka
 from vibro.forest import BLOCK
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ LIVE: dict[str, frozenset[str] | None] = {
     "limits": None,
     "reflex": None,
     "privacy": None,
+    "kafka": None,
     "ship": frozenset({"transport", "log", "bundles", "region", "budget_mb_day"}),
     "reporting": frozenset({
         "status_s", "summary_s", "heartbeat_s", "clip_spacing_s", "clips_per_day", "commit_s",
@@ -95,8 +97,9 @@ def reconfigure(hosted: HostedNode, config: NodeConfig) -> None:
     old = hosted.config
     hosted.settle()
     changes, action = prepared(hosted.node, config), action_of(config.reflex, config.folder)
-    if config.ship != old.ship:
-        hosted.ship_to(config)
+    if config.ship != old.ship or over_kafka(config):
+        # Over a broker always: the certificates may be others.
+        hosted.uplink.use(config)
     if config.reflex != old.reflex:
         hosted.actuator.use(action)
     hosted.node.reconfigure(config, changes.reflex, changes.judge)

@@ -57,6 +57,8 @@ class Database:
         if self._path is not None:
             write_ahead(db, BUSY_S)
             db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA temp_store=MEMORY")
+        db.execute("CREATE TEMP TABLE flying (id INTEGER PRIMARY KEY)")
         if version == VERSION:
             return
         # One transaction: whoever is killed here leaves an empty file.

@@ -8,11 +8,15 @@ that succeeds. A torn file is set aside and a new one begun; the next gap record
 What is in memory only does not outlive the process: the node's checkpoint is in the file too, so a
 restart goes back to the last one that was written, and a source that can be read again yields the
 same records under the same numbers.
+
+Two threads may use it: one commits, one ships. None of what a method does waits for the link. An id
+means the same record for as long as the process lives, whichever file or memory held it.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,12 +24,13 @@ from pathlib import Path
 from edge_node.spool.entry import PRIORITY, DiskError, Entry, Spooled, TornError
 from edge_node.spool.losses import UNKNOWN, Loss
 from edge_node.spool.sqlite import GapMaker, Spool
+from edge_node.spool.turns import alone
 from vibro.errors import VibroError
 from vibro.records import BACKFILL, LIVE
 
 MEMORY_BYTES = 16_000_000
-MEMORY_IDS = 2**40
-"""Ids from here on are those of the spool in memory."""
+MEMORY_IDS, IDS_OF_ONE = 2**40, 2**32
+"""Ids from here on are those of spools in memory, so many for each."""
 _SUFFIXES = ("-wal", "-shm", "")
 
 
@@ -35,13 +40,15 @@ class EnduringSpool:
     Parameters
     ----------
     path : Path
-    max_bytes, max_age_ns, clip_lead_s, reserve_bytes
+    max_bytes, max_age_ns, clip_lead_s, reserve_bytes, largest_bytes
         As of `sqlite.Spool`.
 
     Attributes
     ----------
     trouble : str
         Why memory stands in for the file; empty while the file is well.
+    turn : RLock
+        Held by whoever is at work.
     """
 
     def __init__(
@@ -52,9 +59,13 @@ class EnduringSpool:
         *,
         clip_lead_s: float = 0.0,
         reserve_bytes: int = 0,
+        largest_bytes: int = 0,
     ) -> None:
         self._path, self._bounds = path, (max_bytes, max_age_ns)
         self._lead_s, self._reserve = clip_lead_s, reserve_bytes
+        self._largest = largest_bytes
+        self.turn = threading.RLock()
+        self._stood_in = self._shown = 0
         self._file: Spool | None = None
         self._memory: Spool | None = None
         self._numbers: dict[tuple[str, str], int] = {}
@@ -79,12 +90,24 @@ class EnduringSpool:
 
     def _new(self) -> Spool:
         return Spool(
-            self._path, *self._bounds, clip_lead_s=self._lead_s, reserve_bytes=self._reserve
+            self._path,
+            *self._bounds,
+            clip_lead_s=self._lead_s,
+            reserve_bytes=self._reserve,
+            first_id=self._shown + 1,
+            largest_bytes=self._largest,
         )
 
     def _stand_in(self) -> Spool:
-        most = min(self._bounds[0], MEMORY_BYTES)
-        memory = Spool(None, most, self._bounds[1], clip_lead_s=self._lead_s, first_id=MEMORY_IDS)
+        memory = Spool(
+            None,
+            min(self._bounds[0], MEMORY_BYTES),
+            self._bounds[1],
+            clip_lead_s=self._lead_s,
+            first_id=MEMORY_IDS + self._stood_in * IDS_OF_ONE,
+            largest_bytes=self._largest,
+        )
+        self._stood_in += 1
         if self._file is not None:
             with suppress(VibroError):
                 memory.stand_in_for(self._file)
@@ -114,6 +137,7 @@ class EnduringSpool:
         """Where the latest numbers, accounts and checkpoint are."""
         return self._spools()[-1]
 
+    @alone
     def close(self) -> None:
         """Close the file."""
         for spool in self._spools():
@@ -121,6 +145,7 @@ class EnduringSpool:
 
     # -- in ------------------------------------------------------------------------------------
 
+    @alone
     def put(
         self,
         entries: Sequence[Entry],
@@ -160,6 +185,7 @@ class EnduringSpool:
 
     # -- out -----------------------------------------------------------------------------------
 
+    @alone
     def peek(self, limit_bytes: int = 1_000_000, kinds: Iterable[str] = PRIORITY) -> list[Spooled]:
         """Records to ship next, by lane, then from the file before those in memory."""
         kinds = tuple(kinds)
@@ -172,9 +198,25 @@ class EnduringSpool:
                     self.trouble = str(error)
                     continue
                 if batch:
+                    if spool is self._file:
+                        self._shown = max(self._shown, *(r.id for r in batch))
                     return batch
         return []
 
+    @alone
+    def hold(self, ids: Iterable[int]) -> None:
+        """Let records be what is being shipped: until they are acknowledged none is reduced."""
+        ids = tuple(ids)
+        for spool in self._spools():
+            spool.hold(ids)
+
+    @alone
+    def refuse(self, key: int) -> None:
+        """Give up a record that the transport will never take, and say so in a gap record."""
+        for spool in self._spools():
+            spool.refuse(key)
+
+    @alone
     def acknowledge(self, ids: Iterable[int], sent_bytes: int = 0) -> None:
         """Forget records that the transport has made durable."""
         ids = tuple(ids)
@@ -184,16 +226,26 @@ class EnduringSpool:
         elif self._file is not None:
             self._file.acknowledge(ids, sent_bytes)
 
+    @alone
+    def take_at_most(self, largest_bytes: int) -> None:
+        """Cut short from now on what is larger than a message of another transport; 0 = nothing."""
+        self._largest = largest_bytes
+        for spool in self._spools():
+            spool.largest_bytes = largest_bytes
+
     # -- facts ---------------------------------------------------------------------------------
 
+    @alone
     def waited_ns(self, kind: str, now_ns: int) -> int:
         """How long the oldest record of a kind has waited in the live lane; 0 without one."""
         return max(spool.waited_ns(kind, now_ns) for spool in self._spools())
 
+    @alone
     def spent_bytes(self) -> int:
         """What was shipped on this UTC day of the stream."""
         return max(spool.spent_bytes() for spool in self._spools())
 
+    @alone
     def checkpoint(self) -> bytes | None:
         """Return the last checkpoint, or None before the first."""
         try:
@@ -203,14 +255,17 @@ class EnduringSpool:
             self._renew(error)
             return None
 
+    @alone
     def size_bytes(self) -> int:
         """Bytes that the waiting records take."""
         return sum(spool.size_bytes() for spool in self._spools())
 
+    @alone
     def produced(self) -> dict[tuple[str, str], int]:
         """Records ever appended, by (kind, lane)."""
         return self._newest.produced()
 
+    @alone
     def given_up(self) -> dict[str, tuple[int, int]]:
         """Records and bytes given up, by kind."""
         total: dict[str, tuple[int, int]] = {}
@@ -220,6 +275,7 @@ class EnduringSpool:
                 total[kind] = (held[0] + n, held[1] + size)
         return total
 
+    @alone
     def open_losses(self) -> list[Loss]:
         """What was given up, or made smaller, and is in no gap record yet."""
         return [loss for spool in self._spools() for loss in spool.open_losses()]

@@ -11,6 +11,7 @@ The steps, each oldest first and each only while there is still no room:
 
 Gap records are never given up; their number is bounded (`losses`). A commit reduces at most
 `AT_ONCE` records in steps 2 and 3, so that it stays short, and climbs on where that is not enough.
+What is being shipped (table ``flying``) is left alone: nobody knows whether it has arrived.
 """
 
 # ruff: noqa: S608 (nothing but our own names of columns is put into a query)
@@ -31,10 +32,12 @@ DEEPEST = 2
 DONE = DEEPEST + 1
 """Level of what cannot be reduced."""
 AT_ONCE = 16
+TOO_LARGE = "too large for a message"
 
 _VICTIM = "id, kind, lane, sequence, t0_ns, items, bytes"
+_GROUNDED = "id NOT IN (SELECT id FROM flying)"
 _OLDEST = " UNION ALL ".join(
-    f"SELECT MIN(id) AS id FROM record WHERE rank = ?1 AND level = {level}"
+    f"SELECT MIN(id) AS id FROM record WHERE rank = ?1 AND level = {level} AND {_GROUNDED}"
     for level in range(DONE + 1)
 )
 
@@ -64,7 +67,7 @@ class Ladder:
     def drop_older(self, max_age_ns: int) -> None:
         """Give up whatever has waited longer."""
         rows = self._db.execute(
-            f"SELECT {_VICTIM} FROM record WHERE stamp_ns < ? AND rank >= 0",
+            f"SELECT {_VICTIM} FROM record WHERE stamp_ns < ? AND rank >= 0 AND {_GROUNDED}",
             (self._age_ns - max_age_ns,),
         ).fetchall()
         for row in rows:
@@ -143,26 +146,48 @@ class Ladder:
         for _ in range(AT_ONCE):
             row = self._db.execute(
                 f"SELECT {_VICTIM}, level FROM record WHERE rank = ? AND level < ? "
-                "ORDER BY level, id LIMIT 1",
+                f"AND {_GROUNDED} ORDER BY level, id LIMIT 1",
                 (PRIORITY[kind], DEEPEST),
             ).fetchone()
             if row is None:
                 return
-            key, kind, lane, sequence, t0_ns, _, size, level = row
+            reduced = reduce(self._value(row[0]))
+            if reduced is None:
+                self._db.execute("UPDATE record SET level = ? WHERE id = ?", (DONE, row[0]))
+                continue
+            self._replace(row, *reduced, step, reason)
+            yield
+
+    def _replace(self, row: tuple[Any, ...], value: bytes, gone: int, step: str, why: str) -> None:
+        """Put less in the place of a record's value."""
+        key, kind, lane, sequence, t0_ns, _, size, level = row
+        # First away with the old one: on a full disk that is the only room there is.
+        self._db.execute("DELETE FROM body WHERE id = ?", (key,))
+        self._db.execute("INSERT INTO body VALUES (?, ?)", (key, value))
+        self._db.execute(
+            "UPDATE record SET bytes = ?, level = ?, items = MAX(0, items - ?) WHERE id = ?",
+            (len(value), level + 1, gone, key),
+        )
+        self._lose(step, why, (kind, lane, 1, gone, size - len(value)), sequence, t0_ns)
+
+    def fit(self, key: int, most_bytes: int) -> None:
+        """Cut a record short that is larger than one message may be; give up what stays so."""
+        ways = {"features": ("thinned", thin), "clips": ("shortened", self._shorten)}
+        while row := self._db.execute(
+            f"SELECT {_VICTIM}, level FROM record WHERE id = ? AND bytes > ?", (key, most_bytes)
+        ).fetchone():
+            step, reduce = ways.get(row[1], ("", _cannot))
             reduced = reduce(self._value(key))
             if reduced is None:
-                self._db.execute("UPDATE record SET level = ? WHERE id = ?", (DONE, key))
-                continue
-            # First away with the old one: on a full disk that is the only room there is.
-            self._db.execute("DELETE FROM body WHERE id = ?", (key,))
-            self._db.execute("INSERT INTO body VALUES (?, ?)", (key, reduced[0]))
-            self._db.execute(
-                "UPDATE record SET bytes = ?, level = ?, items = MAX(0, items - ?) WHERE id = ?",
-                (len(reduced[0]), level + 1, reduced[1], key),
-            )
-            took = (kind, lane, 1, reduced[1], size - len(reduced[0]))
-            self._lose(step, reason, took, sequence, t0_ns)
-            yield
+                self._give_up(row[:-1], TOO_LARGE)
+                return
+            self._replace(row, *reduced, step, TOO_LARGE)
+
+    def refuse(self, key: int) -> None:
+        """Give up a record that the transport will never take, whatever its kind."""
+        row = self._db.execute(f"SELECT {_VICTIM} FROM record WHERE id = ?", (key,)).fetchone()
+        if row is not None:
+            self._give_up(row, TOO_LARGE)
 
     def _lose(
         self, step: str, reason: str, took: tuple[str, str, int, int, int], number: int, t_ns: int
@@ -170,3 +195,7 @@ class Ladder:
         self.gave_up = True
         loss = Loss(step, reason, *took, number, number, t_ns, t_ns)
         losses.add(self._db, [loss], self._age_ns)
+
+
+def _cannot(value: bytes) -> None:
+    """Nothing can be taken from events and heartbeats."""

@@ -16,8 +16,8 @@ _RECORD = "kind, lane, sequence, key, bytes, t0_ns, stamp_ns, priority, rank, it
 """All columns but the id."""
 
 
-def append(db: sqlite3.Connection, entry: Entry, age_ns: int) -> None:
-    """Append a record under the next number of its kind and lane; numbers start at 0."""
+def append(db: sqlite3.Connection, entry: Entry, age_ns: int) -> int:
+    """Append a record under the next number of its kind and lane, from 0 on; return its id."""
     (sequence,) = db.execute(
         "INSERT INTO lane VALUES (?, ?, 0) "
         "ON CONFLICT (kind, lane) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
@@ -41,6 +41,7 @@ def append(db: sqlite3.Connection, entry: Entry, age_ns: int) -> None:
         ),
     )
     db.execute("INSERT INTO body VALUES (?, ?)", (added.lastrowid, value))
+    return int(added.lastrowid or 0)
 
 
 def carry(source: sqlite3.Connection, target: sqlite3.Connection) -> None:

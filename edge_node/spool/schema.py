@@ -4,7 +4,7 @@
 says how often its content was reduced. Values stand apart in ``body``: a note on a record must not
 cost the room of its value, least of all when there is none. ``clock`` is stream time without its
 jumps: it never goes back, and one step counts for a day at most, so a clock that is set wrong makes
-nothing old.
+nothing old. ``flying``, which no file holds, are the records that are being shipped.
 """
 
 # ruff: noqa: S608 (nothing but our own names of columns is put into a query)

@@ -45,6 +45,8 @@ class Spool:
         Room that a new file takes at once and keeps.
     first_id : int
         Id of the first record of a new spool.
+    largest_bytes : int
+        What is larger is cut short before it is kept, or given up; 0 = no bound.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Spool:
         clip_lead_s: float = 0.0,
         reserve_bytes: int = 0,
         first_id: int = 1,
+        largest_bytes: int = 0,
     ) -> None:
+        self.largest_bytes = largest_bytes
         self._path, self._max_bytes, self._max_age_ns = path, max_bytes, max_age_ns
         self._lead_s = clip_lead_s
         self._full = "memory full" if path is None else "spool full"
@@ -128,7 +132,9 @@ class Spool:
             if carried is not None:
                 carry(carried._file.connection, db)  # noqa: SLF001 (of the same class)
             for entry in entries:
-                append(db, entry, age_ns)
+                key = append(db, entry, age_ns)
+                if self.largest_bytes:
+                    ladder.fit(key, self.largest_bytes)
             if checkpoint is not None:
                 db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?)", (checkpoint,))
             ladder.drop_older(self._max_age_ns)
@@ -192,6 +198,19 @@ class Spool:
             with closing(self._file.connection.execute(query, pair)) as rows:
                 yield from (row for row in rows if row[0] not in self._acknowledged)
 
+    def hold(self, ids: Iterable[int]) -> None:
+        """Let records be what is being shipped: until they are acknowledged none is reduced."""
+        with self._file.reporting():
+            self._file.connection.executemany(
+                "INSERT OR IGNORE INTO flying VALUES (?)", [(i,) for i in ids]
+            )
+
+    def refuse(self, key: int) -> None:
+        """Give up a record that the transport will never take, and say so in a gap record."""
+        with self._file.transaction() as db:
+            db.execute("DELETE FROM flying WHERE id = ?", (key,))
+            Ladder(db, self._clock()[1], self._lead_s).refuse(key)
+
     def acknowledge(self, ids: Iterable[int], sent_bytes: int = 0) -> None:
         """Forget records that the transport has made durable; they are never peeked at again.
 
@@ -214,7 +233,11 @@ class Spool:
     def _forget(self, db: sqlite3.Connection) -> None:
         if not self._acknowledged:
             return
-        db.executemany("DELETE FROM record WHERE id = ?", [(i,) for i in self._acknowledged])
+        for table in ("record", "flying"):
+            db.executemany(
+                f"DELETE FROM {table} WHERE id = ?",  # noqa: S608 (our own names)
+                [(i,) for i in self._acknowledged],
+            )
         day = self._day()
         db.execute("DELETE FROM spent WHERE day < ?", (day,))
         db.execute(

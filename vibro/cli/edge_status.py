@@ -12,6 +12,7 @@ from typing import Any
 from edge_node.config import NodeConfig, load
 from edge_node.service.facts import status
 from edge_node.service.lock import holder
+from edge_node.uplink.link import SLOW_S
 from vibro.errors import VibroError
 from vibro.faults import Severity
 
@@ -80,7 +81,8 @@ def _asked(config: NodeConfig) -> dict[str, Any]:
 # -- for people ------------------------------------------------------------------------------------
 
 _HEAD = (
-    "NODE", "MACHINE", "PROCESS", "STATE", "RPM", "WORST", "SCORE", "LAG", "SPOOL", "FREE", "MODEL",
+    "NODE", "MACHINE", "PROCESS", "STATE", "RPM", "WORST", "SCORE", "LAG", "SPOOL", "FREE", "LINK",
+    "MODEL",
 )  # fmt: skip
 _CHANNEL = ("CHANNEL", "SEVERITY", "SCORE FAST", "LONG", "VELOCITY", "JUDGED BY", "OF ITS TIME")
 
@@ -121,6 +123,7 @@ def _row(n: dict[str, Any]) -> list[str]:
         _span(n["lag_s"]) if n.get("lag_s") is not None else "-",
         _megabytes(n.get("spool_bytes")),
         _figure(n.get("spool_headroom"), ".0%"),
+        n["link"]["state"] if "link" in n else "-",
         n.get("bundle") or "learning",
     ]
 
@@ -154,10 +157,23 @@ def _remarks(n: dict[str, Any]) -> list[str]:
     ]
     given_up = sum(k["records"] for k in n.get("given_up", {}).values())
     if given_up:
-        said.append(f"{n['node']}: the spool was full and gave up {given_up} records")
-    if n.get("last_error"):
-        said.append(f"{n['node']}: the link is down: {n['last_error']}")
+        said.append(f"{n['node']}: gave up {given_up} records that spool or message had no room for")
+    said += _link(n)
     return said + list(n["ill"])
+
+
+def _link(n: dict[str, Any]) -> list[str]:
+    """What is wrong with the link, and since when, where the process says so."""
+    link = n.get("link", {"state": "untried", "for_s": 0.0, "deaf": ""})
+    said = []
+    if n.get("last_error"):
+        since = f"{link['state']} for {_span(link['for_s'])}"
+        said.append(f"{n['node']}: the link is down ({since}): {n['last_error']}")
+    elif link["state"] == "slow":
+        said.append(f"{n['node']}: the link is slow: an answer takes more than {SLOW_S:g} s")
+    if link["deaf"] not in {"", n.get("last_error")}:
+        said.append(f"{n['node']}: neither models nor requests can be read: {link['deaf']}")
+    return said
 
 
 def _dated(n: dict[str, Any]) -> str:

@@ -83,7 +83,7 @@ class Stored:
 
 
 class Transport(Protocol):
-    """Append-only topics with consumer offsets."""
+    """Append-only topics."""
 
     def send(self, topic: str, messages: Sequence[Message]) -> None:
         """Append messages in order; return only when all of them are durable.
@@ -103,12 +103,6 @@ class Transport(Protocol):
 
     def topics(self, pattern: str) -> list[str]:
         """Names of the topics that match a shell pattern, sorted."""
-
-    def commit(self, group: str, topic: str, offset: int) -> None:
-        """Remember, durably, that a group has consumed up to and including ``offset``."""
-
-    def committed(self, group: str, topic: str) -> int:
-        """Offset a group has committed; 0 before its first."""
 
 
 @dataclass(frozen=True, slots=True)

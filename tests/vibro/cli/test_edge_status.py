@@ -24,6 +24,7 @@ NODE = {
     "state": "running", "rpm": 1480.2, "bundle": "v3", "lag_s": 0.31, "spool_bytes": 1_234_567,
     "spool_headroom": 0.9974, "age_s": 0.0, "written_ns": T0, "ill": [], "last_error": "",
     "samples": {"seen": 30, "processed": 28, "lost": 2}, "given_up": {},
+    "link": {"state": "connected", "for_s": 60.0, "deaf": ""},
     "channels": [
         {"channel": "de-h", "severity": "ok", "score_fast": 0.41, "score_long": None,
          "velocity_rms_mm_s": 0.66},
@@ -57,7 +58,7 @@ def test_a_row_shows_everything_at_a_glance():
     assert columns(table([NODE])) == {
         "NODE": "n1", "MACHINE": "harbour/motor-1", "PROCESS": "runs, 4711", "STATE": "running",
         "RPM": "1480", "WORST": "alert de-v", "SCORE": "0.71", "LAG": "0.3 s", "SPOOL": "1.2 MB",
-        "FREE": "100%", "MODEL": "v3",
+        "FREE": "100%", "LINK": "connected", "MODEL": "v3",
     }  # fmt: skip
 
 
@@ -70,11 +71,19 @@ def test_one_node_shows_its_channels_and_several_do_not():
 
 def test_what_a_row_has_no_room_for_is_said_below():
     ill = {"ill": ["n1: the source has said nothing for 9.0 s"], "last_error": "no route"}
+    ill["link"] = {"state": "away", "for_s": 200.0, "deaf": "may not read"}
     lost = {"given_up": {"features": {"records": 7, "bytes": 9}}}
     text = table([NODE | ill | lost])
     assert "n1: the source has said nothing for 9.0 s" in text
-    assert "n1: the link is down: no route" in text
-    assert "n1: the spool was full and gave up 7 records" in text
+    assert "n1: the link is down (away for 3 min): no route" in text
+    assert "n1: neither models nor requests can be read: may not read" in text
+    assert "n1: gave up 7 records that spool or message had no room for" in text
+
+
+def test_a_slow_link_is_said_to_be_and_a_good_one_is_not_spoken_of():
+    slow = {"link": {"state": "slow", "for_s": 20.0, "deaf": ""}}
+    assert "n1: the link is slow: an answer takes more than 5 s" in table([NODE | slow])
+    assert "the link" not in table([NODE])
 
 
 def test_a_process_that_writes_nothing_is_not_called_well():
