@@ -142,7 +142,9 @@ def figure(
 ) -> stat.Panel:
     """One number."""
     panel = dressed(stat.Panel(), text, [Flux(query)], size, unit, steps)
-    return panel.color_mode(BigValueColorMode.VALUE).graph_mode(BigValueGraphMode.NONE)
+    newest = common.ReduceDataOptions().calcs(["lastNotNull"])
+    panel.color_mode(BigValueColorMode.VALUE).graph_mode(BigValueGraphMode.NONE)
+    return panel.reduce_options(newest)
 
 
 def listing(

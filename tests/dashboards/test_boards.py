@@ -203,6 +203,12 @@ def test_a_heatmap_of_levels_hides_none_below_zero():
     assert (bands["repeat"], bands["options"]["calculate"]) == ("channel", False)
 
 
+def test_a_number_is_the_newest_one():
+    for title, p in PANELS:
+        if p["type"] == "stat":
+            assert p["options"]["reduceOptions"]["calcs"] == ["lastNotNull"], title
+
+
 def test_a_status_history_asks_for_no_more_cells_than_it_draws():
     assert panel("vibro-fleet", "Worst severity of each machine")["maxDataPoints"] <= 100
 
