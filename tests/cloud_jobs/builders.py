@@ -15,7 +15,7 @@ from cloud_jobs.store.tables import CaseRow, ModelRow
 from vibro.correlation import COMMON_CAUSE, EventFact, Group
 from vibro.faults import Fault, Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES, SCHEMA_HASH
-from vibro.log import EmbeddedFeed, EmbeddedLog, Message
+from vibro.log import EmbeddedFeed, EmbeddedLog, Message, Transport
 from vibro.records import (
     TOPIC_OF,
     Clip,
@@ -146,23 +146,31 @@ def heartbeat(t_s: float, seen: int = 1000, **where) -> Health:
 class Sender:
     """Sends records in order, each with the next sequence of its node and kind."""
 
-    def __init__(self, home: Path) -> None:
-        self.log = EmbeddedLog(home / "log")
+    def __init__(self, home: Path, log: Transport | None = None) -> None:
+        self.log = log or EmbeddedLog(home / "log")
         self._next: dict[tuple[str, str], int] = {}
         self._message = 0
 
     def send(self, *records, again: bool = False) -> None:
+        by_topic: dict[str, list[Message]] = {}
         for record in records:
             kind, who = TOPIC_OF[type(record)], record.origin
             sequence = self._next.get((who.node, kind), -1) + (0 if again else 1)
             self._next[who.node, kind] = sequence
-            numbered = _numbered(record, sequence)
-            self.send_raw(topic(who.site, kind), encode(numbered), who.machine_path)
+            value = encode(_numbered(record, sequence))
+            by_topic.setdefault(topic(who.site, kind), []).append(
+                self._message_of(value, who.machine_path)
+            )
+        for name, messages in by_topic.items():
+            self.log.send(name, messages)
 
     def send_raw(self, name: str, value: bytes, key: str = "a/m1") -> None:
+        self.log.send(name, [self._message_of(value, key)])
+
+    def _message_of(self, value: bytes, key: str) -> Message:
         # Another producer each time: the log itself does not see that it is a repeat.
         self._message += 1
-        self.log.send(name, [Message(key, value, f"p{self._message}", 0)])
+        return Message(key, value, f"p{self._message}", 0)
 
 
 def consuming(home: Path, log: EmbeddedLog, most: int = 2000, **options) -> Consumer:
