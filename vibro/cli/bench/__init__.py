@@ -15,6 +15,7 @@ BENCHES = {
     "features": "a window's features against one FFT, tuned numpy, tsfel and tsfresh",
     "forest": "scoring against scikit-learn, onnxruntime, treelite, tl2cgen and isotree",
     "edge": "an edge node: channels a core sustains, delays, share of a core, memory and start",
+    "ingest": "rows a second from Kafka to lake, store and InfluxDB, against decoding only",
 }
 
 
