@@ -16,6 +16,16 @@ class OffsetRow(Base):
     offset: Mapped[int]
 
 
+class TapOffsetRow(Base):
+    """Up to which offset of a topic's partition a sink beside lake and store has everything."""
+
+    __tablename__ = "tap_offsets"
+    tap: Mapped[str] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True)
+    offset: Mapped[int]
+
+
 class SequenceRow(Base):
     """Highest sequence taken from a sender; what is not above it is a repeat.
 

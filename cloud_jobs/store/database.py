@@ -20,7 +20,7 @@ from cloud_jobs.store.tables import Base
 from vibro.errors import BadInputError, VibroError
 from vibro.log.journal import write_ahead
 
-HEAD = "0003"
+HEAD = "0004"
 """Newest migration; a test keeps it equal to what the migrations folder says."""
 
 BUSY_S = 30
