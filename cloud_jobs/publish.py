@@ -1,18 +1,27 @@
-"""Publishing a bundle: the file first, then its row, last the notice that nudges the edges."""
+"""Publishing a bundle: the file first, then its row, last the notice that nudges the edges.
+
+Edges beside the embedded log take the file that the notice names. Over any other transport the
+bundle, 250 kB at most, comes along in a header of the notice.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cloud_jobs.store import Store, finite
 from cloud_jobs.store.tables import ModelRow
 from vibro.bundle import Bundle, encode
-from vibro.log import Message, Transport
+from vibro.errors import VibroError
+from vibro.log import EmbeddedLog, Message, Transport
 from vibro.records import topic
+
+BUNDLE = "bundle"
+"""Header of a notice that holds the bundle itself."""
 
 
 def publish(bundle: Bundle, home: Path, store: Store, log: Transport) -> ModelRow:
@@ -41,7 +50,7 @@ def publish(bundle: Bundle, home: Path, store: Store, log: Transport) -> ModelRo
         metrics=finite({**bundle.metrics, **bundle.meta.get("gate", {})}),
     )
     store.put_model(row)
-    announce(row, log)
+    announce(row, log, home)
     return row
 
 
@@ -55,21 +64,66 @@ def lay_out_prior(prior: Bundle, home: Path) -> Path:
     return file
 
 
-def announce(model: ModelRow, log: Transport) -> None:
-    """Send the notice of a published bundle; a repeat is a no-op."""
+def announce_newest(models: Iterable[ModelRow], log: Transport, home: Path) -> None:
+    """Announce the newest of each site and class again, in case that was not done to its end."""
+    newest = {(m.site, m.machine_class): m for m in sorted(models, key=lambda m: m.created_ns)}
+    for model in newest.values():
+        announce(model, log, home)
+
+
+def announce(model: ModelRow, log: Transport, home: Path) -> None:
+    """Send the notice of a published bundle; a repeat is a no-op.
+
+    Raises
+    ------
+    VibroError
+        If it could not be sent, or the bundle's file, which goes along, cannot be read.
+    """
     notice: dict[str, Any] = {
         "version": model.version,
         "file": model.file,
         "sha256": model.sha256,
         "bytes": model.bytes,
     }
+    headers: tuple[tuple[str, bytes], ...] = ()
+    if not isinstance(log, EmbeddedLog):
+        if _last_announced(model, log) == model.version:
+            return
+        headers = ((BUNDLE, _content(home / "bundles" / model.file)),)
     message = Message(
         key=model.machine_class,
         value=json.dumps(notice).encode(),
         producer=f"publish:{model.site}/{model.machine_class}",
         sequence=model.created_ns,
+        headers=headers,
     )
     log.send(topic(model.site, "models"), [message])
+
+
+def _last_announced(model: ModelRow, log: Transport) -> str:
+    """Version in the newest notice of a model's site and class; empty without one."""
+    name, after, version = topic(model.site, "models"), 0, ""
+    while found := log.read(name, after, 100):
+        after = found[-1].offset
+        for stored in found:
+            if stored.key == model.machine_class:
+                version = _version(stored.value)
+    return version
+
+
+def _version(notice: bytes) -> str:
+    """Version that a notice names; empty where somebody else wrote something else."""
+    try:
+        return str(json.loads(notice)["version"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise VibroError(f"bundle {file}: cannot be read ({error.strerror})") from None
 
 
 def _write(file: Path, content: bytes) -> None:

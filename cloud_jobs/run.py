@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cloud_jobs.consume import PATTERNS, Consumer, Counts
+from cloud_jobs.config import CloudConfig
+from cloud_jobs.consume import Consumer, Counts
 from cloud_jobs.correlate import correlate
 from cloud_jobs.lake import Lake
-from cloud_jobs.publish import announce, lay_out_prior, publish
-from cloud_jobs.store import Store
+from cloud_jobs.publish import announce_newest, lay_out_prior, publish
+from cloud_jobs.services import Services, open_services
 from cloud_jobs.store.tables import ModelRow
 from vibro.assets import parse_register, register_text
 from vibro.bundle import Bundle
-from vibro.log import EmbeddedFeed, EmbeddedLog, Feed, Transport
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -25,38 +25,28 @@ if TYPE_CHECKING:
 class CloudJobs:
     """Consume, diagnose, correlate, retrain and publish over a home folder.
 
-    The home holds ``assets.csv`` (read when the jobs start), ``log/``, ``lake/``, ``store.db`` and
-    ``bundles/``.
+    The home holds ``assets.csv`` (read when the jobs start), ``lake/`` and ``bundles/``, and where
+    nothing else is named also ``log/`` and ``store.db``.
 
     Parameters
     ----------
     home : Path
-    log : Transport, optional
-        Another transport than the home's embedded log.
-    feed : Feed, optional
-        What is consumed; the log itself where that is an embedded one.
+    services : Services, optional
+        What they stand on, closed with them; the home's own log and store where it is not given.
     **consuming
         Options of `cloud_jobs.consume.Consumer`.
     """
 
-    def __init__(
-        self, home: Path, log: Transport | None = None, feed: Feed | None = None, **consuming: Any
-    ) -> None:
+    def __init__(self, home: Path, services: Services | None = None, **consuming: Any) -> None:
         self.home = home
-        self._own_log: EmbeddedLog | None = None
-        if log is None:
-            log = self._own_log = EmbeddedLog(home / "log")
-        self.log: Transport = log
-        self.store, self.lake = Store(home), Lake(home)
-        if feed is None:
-            assert isinstance(log, EmbeddedLog)  # noqa: S101 (any other log comes with its feed)
-            feed = EmbeddedFeed(log, PATTERNS)
-        self.consumer = Consumer(feed, self.log, self.lake, self.store, **consuming)
+        self._services = services or open_services(CloudConfig(home))
+        self.log, self.store = self._services.log, self._services.store
+        self.lake = Lake(home)
+        self.consumer = consumer_of(self._services, self.lake, **consuming)
         self._held_diagnoser: Diagnoser | None = None
         self._heard: dict[str, int] = {}
         self.read_register()
-        for model in self.store.models():
-            announce(model, self.log)
+        announce_newest(self.store.models(), self.log, home)
 
     def read_register(self) -> None:
         """Take the machines of ``HOME/assets.csv`` into the store, where the file is there."""
@@ -129,7 +119,13 @@ class CloudJobs:
 
     def close(self) -> None:
         """Merge the lake's small files and give back what is held."""
+        self._services.feed.close()
         self.lake.compact()
-        self.store.close()
-        if self._own_log is not None:
-            self._own_log.close()
+        self._services.close()
+
+
+def consumer_of(services: Services, lake: Lake, **consuming: Any) -> Consumer:
+    """Return a consumer of what the services bring."""
+    return Consumer(
+        services.feed, services.log, lake, services.store, tap=services.tap, **consuming
+    )

@@ -27,7 +27,7 @@ class Counts:
     `machines` are those with new events or clips, `alive` those whose nodes gave a heartbeat;
     spectra count among the features, whose topic they share. `expired` counts messages that the
     transport had deleted before they were taken, `overtaken` batches that another consumer had
-    taken over.
+    taken over; `seconds` is how long keeping took.
     """
 
     messages: int = 0
@@ -41,6 +41,7 @@ class Counts:
     value_bytes: int = 0
     expired: int = 0
     overtaken: int = 0
+    seconds: float = 0.0
     machines: set[str] = field(default_factory=set)
     alive: set[str] = field(default_factory=set)
 

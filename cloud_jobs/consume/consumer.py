@@ -141,10 +141,6 @@ class Consumer:
             lag[topic] = lag.get(topic, 0) + max(0, end - kept)
         return lag
 
-    def close(self) -> None:
-        """Leave the feed; what is held back stays for whoever reads on."""
-        self._feed.close()
-
     # -- reading -------------------------------------------------------------------------------
 
     def _look(self, wait_s: float, counts: Counts) -> None:
@@ -176,6 +172,8 @@ class Consumer:
                 LOG.warning("%s was made anew: it is read from its start", app_id(place))
                 self._forget(place, start.after)
         self._sequences.forget()
+        if self._tap is not None:
+            self._tap.assigned(starts)
         self._feed.start({place: start.after for place, start in starts.items()})
 
     def _forget(self, place: Place, offset: int) -> None:
@@ -245,6 +243,7 @@ class Consumer:
     def _keep(self, batch: Batch, counts: Counts) -> None:
         if not batch.reached:
             return
+        began_s = time.monotonic()
         batch.to_lake(self._lake)
         bury(batch.letters, self._log)
         moves = {place: (self._offsets[place], end) for place, end in batch.reached.items()}
@@ -260,10 +259,11 @@ class Consumer:
         self._offsets |= batch.reached
         self._sequences.keep(batch.taken)
         batch.counts.machines |= changed
-        counts.add(batch.counts)
         if self._tap is not None:
             self._tap.take(batch.reached, batch.admitted)
         self._feed.kept(batch.reached)
+        batch.counts.seconds = time.monotonic() - began_s
+        counts.add(batch.counts)
 
 
 def _kind(topic: str) -> str:

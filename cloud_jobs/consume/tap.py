@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from vibro.log import Place
@@ -15,6 +15,9 @@ class Tap(Protocol):
     A consumer that dies between its transaction and the call has not told: a tap that must not
     miss anything remembers with its data how far it came, and asks lake and store for the rest.
     """
+
+    def assigned(self, places: Iterable[Place]) -> None:
+        """Take note that places are newly this consumer's, before anything of them is taken."""
 
     def take(
         self, reached: Mapping[Place, int], records: Sequence[tuple[Place, int, Record]]

@@ -67,7 +67,12 @@ def move_offsets(session: Session, moves: Mapping[Place, tuple[int, int]]) -> No
     ]
     connection = session.connection()
     move, begin = _statements(connection.dialect.name)
-    moved = sum(connection.execute(move if r["was"] else begin, r).rowcount for r in rows)
+    # Else PostgreSQL's driver does not tell how many rows an insert met.
+    counted = {"preserve_rowcount": True}
+    moved = sum(
+        connection.execute(move if r["was"] else begin, r, execution_options=counted).rowcount
+        for r in rows
+    )
     if moved != len(moves):
         raise OvertakenError("another consumer has taken over some of this one's partitions")
 

@@ -101,7 +101,7 @@ while not stop.is_set():
         continue
     if counts.messages or counts.overtaken:
         print(counts.messages, counts.repeats, counts.overtaken, flush=True)
-jobs.close()
+feed.close()
 """
 
 

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import pytest
 
+from cloud_jobs.consume import PATTERNS
 from cloud_jobs.run import CloudJobs
+from cloud_jobs.services import Services
+from cloud_jobs.store import Store
 from tests.cloud_jobs.builders import S, Sender, clip, event, heartbeat
 from tests.cloud_jobs.serve.homes import REGISTER, damaged
 from tests.vibro.bundle.bundles import bundle
 from vibro.errors import BadInputError
-from vibro.log import EmbeddedLog
+from vibro.log import EmbeddedFeed, EmbeddedLog
 
 MODELS = "vibro.v1.harbour.models"
 
@@ -159,13 +162,14 @@ def test_closing_merges_small_files_and_lets_go_of_the_log(tmp_path, started):
     assert not jobs.log._open
 
 
-def test_another_transport_is_used_and_left_open(tmp_path):
+def test_other_services_are_used_and_closed(tmp_path):
     elsewhere = Sender(tmp_path / "elsewhere")
     elsewhere.send(event(1.0))
     log = EmbeddedLog(tmp_path / "elsewhere" / "log")
-    jobs = CloudJobs(tmp_path / "home", log)
+    services = Services(Store(tmp_path / "far"), log, EmbeddedFeed(log, PATTERNS))
+    jobs = CloudJobs(tmp_path / "home", services)
     assert jobs.step().events == 1
     jobs.close()
-    assert log._open
+    assert not log._open
     assert not (tmp_path / "home" / "log").exists()
-    log.close()
+    assert len(Store(tmp_path / "far").events()) == 1

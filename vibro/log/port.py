@@ -104,6 +104,9 @@ class Transport(Protocol):
     def topics(self, pattern: str) -> list[str]:
         """Names of the topics that match a shell pattern, sorted."""
 
+    def close(self) -> None:
+        """Let go of files and connections; the transport may be used again afterwards."""
+
 
 @dataclass(frozen=True, slots=True)
 class Polled:

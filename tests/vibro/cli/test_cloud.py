@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import subprocess
 import sys
+import time
+from contextlib import closing
 
 import pytest
 
@@ -87,8 +91,8 @@ def test_without_once_it_runs_until_it_is_told_to_stop(tmp_path):
         "import os, signal\n"
         "from cloud_jobs.run import CloudJobs\n"
         "step, looks = CloudJobs.step, []\n"
-        "def stepped(self):\n"
-        "    looks.append(step(self))\n"
+        "def stepped(self, *given):\n"
+        "    looks.append(step(self, *given))\n"
         "    if len(looks) == 2:\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return looks[-1]\n"
@@ -103,12 +107,76 @@ def test_without_once_it_runs_until_it_is_told_to_stop(tmp_path):
     assert json.loads(done.stdout)["events"] == 1
 
 
-@pytest.mark.parametrize("verb", [("run", "--once"), ("retrain",)])
+def test_consuming_alone_takes_everything_in_and_correlates_nothing(tmp_path):
+    sender = Sender(tmp_path)
+    sender.send(event(10.0, 90.0), heartbeat(200.0), block(), block("mean"))
+    sender.send_raw("vibro.v1.a.events", b"what a day")
+    with signals_put_back():
+        done = vibro("cloud", "consume", "--once", "--home", tmp_path)
+        assert (done.status, done.err) == (0, "")
+        assert "5 messages  2 features  4 rows  1 events  0 clips  1 health  0 repeats  1 dead" in (
+            done.out
+        )
+        again = vibro("cloud", "consume", "--once", "--home", tmp_path, "--json").json
+    assert set(again.values()) == {0}
+    store = Store(tmp_path)
+    assert (len(store.events()), store.cases(), list(store.news())) == (1, [], ["a/m1"])
+    store.close()
+    assert once(tmp_path, "--json").json["cases"] == 1
+
+
+def metrics_of(port: int) -> str:
+    """What is told on a port of loopback."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as link:
+        link.request("GET", "/metrics")
+        return link.getresponse().read().decode()
+
+
+@pytest.mark.parametrize("verb", ["run", "consume"])
+def test_prometheus_is_told_lag_and_counts_and_sigterm_ends_it(tmp_path, verb):
+    Sender(tmp_path).send(event(10.0), block(), heartbeat(5.0))
+    command = [sys.executable, "-m", "vibro", "cloud", verb, "--home", str(tmp_path), "--json"]
+    command += ["--metrics-port", "0", "--every", "0.2", "--hold", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        port = int(process.stderr.readline().removesuffix("/metrics\n").rpartition(":")[2])
+        told = metrics_of(port)
+        end = time.monotonic() + 60.0
+        while 'vibro_consume_messages_total{kind="events"} 1.0' not in told:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+            told = metrics_of(port)
+        assert 'vibro_consume_lag_messages{topic="vibro.v1.a.events"} 0.0' in told
+        assert "vibro_consume_rows_total 2.0" in told
+        assert 'vibro_consume_batch_seconds_bucket{le="+Inf"}' in told
+        process.terminate()
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["messages"] == 3
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken, signals_put_back():
+        port = taken.getsockname()[1]
+        refused(
+            vibro("cloud", "consume", "--home", tmp_path, "--metrics-port", port),
+            "--metrics-port", str(port), "in use",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", [("run", "--once"), ("consume", "--once"), ("retrain",)])
 def test_a_home_that_cannot_be_one_is_one_line(tmp_path, verb):
     (tmp_path / "file").write_text("precious")
     with signals_put_back():
         refused(vibro("cloud", *verb, "--home", tmp_path / "file"), "--home", "file")
         refused(vibro("cloud", *verb, "--home", tmp_path / "file" / "x"), "cannot be made")
+        (tmp_path / "cloud.toml").write_text("[services]\ntransport = 'pigeon'\n")
+        refused(vibro("cloud", *verb, "--home", tmp_path), "services.transport", "pigeon")
+        (tmp_path / "cloud.toml").unlink()
+        if verb[0] == "consume":
+            return
         (tmp_path / "assets.csv").write_bytes(b"\xff\xfe")
         refused(vibro("cloud", *verb, "--home", tmp_path), "assets.csv", "UTF-8")
         (tmp_path / "assets.csv").write_text("site,region\n")

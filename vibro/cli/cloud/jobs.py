@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from vibro.errors import BadInputError
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cloud_jobs.config import CloudConfig
     from cloud_jobs.run import CloudJobs
 
 
-def jobs_of(home: Path) -> CloudJobs:
-    """Jobs over a home folder, which is made where it is not there."""
-    from cloud_jobs.run import CloudJobs  # noqa: PLC0415
+def jobs_of(
+    config: CloudConfig, pause: Callable[[float], object] = time.sleep, **consuming: Any
+) -> CloudJobs:
+    """Open all jobs on the services that the home's configuration names.
 
+    Parameters
+    ----------
+    pause : callable
+        Waits for a time (s) when there is nothing new.
+    **consuming
+        Options of `cloud_jobs.consume.Consumer`.
+    """
+    from cloud_jobs.run import CloudJobs  # noqa: PLC0415
+    from cloud_jobs.services import open_services  # noqa: PLC0415
+
+    services = open_services(config, pause)
     try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"--home {home}: cannot be made ({error.strerror})") from None
-    return CloudJobs(home)
+        return CloudJobs(config.home, services, **consuming)
+    except BaseException:
+        services.close()
+        raise

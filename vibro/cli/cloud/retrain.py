@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vibro.cli.cloud.jobs import jobs_of
+from vibro.cli.cloud.working import config_of
 from vibro.cli.main import echo_json, home_option
 
 
@@ -17,7 +18,7 @@ from vibro.cli.main import echo_json, home_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def retrain(home: Path, as_json: bool) -> None:
     """Retrain every site and machine class from the lake and publish what passes its gate."""
-    jobs = jobs_of(home)
+    jobs = jobs_of(config_of(home))
     try:
         rounds = jobs.retrain(time.time_ns())
     finally:

@@ -27,6 +27,8 @@ QUIET_S = 20.0
 """Silence after which it is asked whether the broker is there at all."""
 FETCH_BYTES, PARTITION_BYTES = 32 * 2**20, 4 * 2**20
 CLOSE_S = 5.0
+LONGEST_WAIT_S = 0.5
+"""A wait for messages cannot be ended early; whoever is told to stop must not be kept."""
 
 
 class KafkaFeed:
@@ -95,7 +97,8 @@ class KafkaFeed:
             self._join()
         found: dict[Any, list[Any]] = {}
         try:
-            found = self._reader.poll(timeout_ms=round(wait_s * 1000), max_records=self._most)
+            wait_ms = round(min(wait_s, LONGEST_WAIT_S) * 1000)
+            found = self._reader.poll(timeout_ms=wait_ms, max_records=self._most)
         except OffsetOutOfRangeError as error:
             self._hold(error.args[0])
         with self._lock:
