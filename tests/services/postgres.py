@@ -55,10 +55,11 @@ class PostgresServer(Server):
         """SQLAlchemy's URL of the maintenance database."""
         return self._url("postgres")
 
-    def new_database(self) -> str:
-        """Create a database; return its URL."""
+    def new_database(self, template: str = "") -> str:
+        """Create a database, empty or a copy of the one with this URL; return its URL."""
         name = f"vibro_{next(self._numbers)}"
-        self._execute(f'create database "{name}"')
+        copied = make_url(template).database if template else "template1"
+        self._execute(f'create database "{name}" template "{copied}"')
         return self._url(name)
 
     def drop_database(self, url: str) -> None:
