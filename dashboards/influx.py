@@ -92,7 +92,7 @@ class Influx:
                 f"InfluxDB {self.url} refuses the token (401): put one that may read "
                 f"'{self.bucket}' into the file that --token-file names"
             )
-        if error.status == 404 and "organization" in said:
+        if "organization" in said and "not found" in said:
             return VibroError(f"InfluxDB {self.url}: {said}: name the right one with --org")
         return RefusedError(f"{said} ({error.status})")
 
