@@ -11,6 +11,7 @@ from cloud_jobs.correlate import correlate
 from cloud_jobs.lake import Lake
 from cloud_jobs.publish import announce_newest, lay_out_prior, publish
 from cloud_jobs.services import Services, open_services
+from cloud_jobs.store.ingest import LATE_S
 from cloud_jobs.store.tables import ModelRow
 from vibro.assets import parse_register, register_text
 from vibro.bundle import Bundle
@@ -33,16 +34,25 @@ class CloudJobs:
     home : Path
     services : Services, optional
         What they stand on, closed with them; the home's own log and store where it is not given.
+    late_s : float
+        Age from which events are history when they arrive.
     **consuming
-        Options of `cloud_jobs.consume.Consumer`.
+        Further options of `cloud_jobs.consume.Consumer`.
     """
 
-    def __init__(self, home: Path, services: Services | None = None, **consuming: Any) -> None:
-        self.home = home
+    def __init__(
+        self,
+        home: Path,
+        services: Services | None = None,
+        *,
+        late_s: float = LATE_S,
+        **consuming: Any,
+    ) -> None:
+        self.home, self._late_s = home, late_s
         self._services = services or open_services(CloudConfig(home))
         self.log, self.store = self._services.log, self._services.store
         self.lake = Lake(home)
-        self.consumer = consumer_of(self._services, self.lake, **consuming)
+        self.consumer = consumer_of(self._services, self.lake, late_s=late_s, **consuming)
         self._held_diagnoser: Diagnoser | None = None
         self._heard: dict[str, int] = {}
         self.read_register()
@@ -71,7 +81,8 @@ class CloudJobs:
         if self.store.clips(undiagnosed=True):
             counts.machines |= self._diagnoser().run(most_clips)
         news = self.store.news()
-        correlate(self.store, news.keys() | self._still_standing())
+        machines = news.keys() | self._still_standing()
+        correlate(self.store, machines, late_s=self._late_s)
         self.store.seen(news)
         return counts
 

@@ -125,16 +125,17 @@ def check(configs: tuple[Path, ...], as_json: bool) -> None:
         echo_json([_checked(c) for c in found])
     else:
         for c in found:
-            for mistake in c.mistakes:
+            for mistake in (*c.mistakes, *c.cautions):
                 click.echo(f"{c.file}: {mistake}")
-            if not c.mistakes:
+            if not (c.mistakes or c.cautions):
                 click.echo(f"{c.file}: ok, node {c.node}, machine {c.machine}")
-    if any(c.mistakes for c in found):
+    if any(c.mistakes or c.cautions for c in found):
         raise click.exceptions.Exit(2)
 
 
 def _checked(c: Checked) -> dict[str, Any]:
-    facts = {"file": str(c.file), "ok": not c.mistakes, "mistakes": list(c.mistakes)}
+    told = [*c.mistakes, *c.cautions]
+    facts = {"file": str(c.file), "ok": not told, "mistakes": told}
     return facts | ({} if c.mistakes else {"node": c.node, "machine": c.machine})
 
 
@@ -164,9 +165,11 @@ def run(
     from edge_node.service.signals import heard  # noqa: PLC0415
     from vibro.cli.nodes import checked_config, require_sound, service_of  # noqa: PLC0415
 
-    require_sound(configs)
+    cautions = require_sound(configs)
     with ExitStack() as held:
         held.callback(take_down, set_up(log_format, log_level))
+        for caution in cautions:
+            logging.getLogger("vibro.host").warning(caution)
         if refused := refusal(use_library()):
             logging.getLogger("vibro.host").warning(refused)
         host = Host(configs, time.time_ns())

@@ -39,8 +39,9 @@ class Check:
 
 def checks(path: Path) -> list[Check]:
     """Look for what the node of a configuration needs on this computer."""
-    mistakes = check_node(path).mistakes
-    found = [Check("configuration", False, m) for m in mistakes] or [
+    checked = check_node(path)
+    mistakes = checked.mistakes
+    found = [Check("configuration", False, m) for m in (*mistakes, *checked.cautions)] or [
         Check("configuration", True, f"{path.name} has no mistake")
     ]
     if not mistakes:

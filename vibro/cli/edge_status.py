@@ -157,7 +157,7 @@ def _remarks(n: dict[str, Any]) -> list[str]:
     ]
     given_up = sum(k["records"] for k in n.get("given_up", {}).values())
     if given_up:
-        said.append(f"{n['node']}: gave up {given_up} records that spool or message had no room for")
+        said.append(f"{n['node']}: gave up {given_up} records, too many or too large")
     said += _link(n)
     return said + list(n["ill"])
 

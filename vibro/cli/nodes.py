@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
+import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,16 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A configuration and its mistakes, each a sentence; ``machine`` is ``site/machine``."""
+    """A configuration and its mistakes, each a sentence; ``machine`` is ``site/machine``.
+
+    ``cautions`` are mistakes with which a node runs nevertheless, though it ships nothing.
+    """
 
     file: Path
     node: str
     machine: str
     mistakes: tuple[str, ...]
+    cautions: tuple[str, ...] = ()
 
 
 def check_node(path: Path) -> Checked:
@@ -71,13 +76,21 @@ def check_node(path: Path) -> Checked:
     if (service := sections.get("service")) is not None:
         mistakes += _service_mistakes(service)
     mistakes += _looked("ship.log", lambda: _folder_mistakes(folder, sections.get("ship")))
+    missing, cautions = _kafka(folder, sections)
+    mistakes += missing
     if not mistakes and machine is not None:
         mistakes += _looked("source", lambda: _opening_mistakes(load(path), machine))
-    return Checked(path, node.id if node else "", wanted, tuple(_one_line(m) for m in mistakes))
+    name = node.id if node else ""
+    return Checked(path, name, wanted, _lines(mistakes), _lines(cautions))
 
 
-def require_sound(paths: Sequence[Path]) -> None:
+def require_sound(paths: Sequence[Path]) -> list[str]:
     """Refuse configurations with mistakes, and nodes that would get into each other's way.
+
+    Returns
+    -------
+    list of str
+        What does not keep the nodes from running, but from shipping.
 
     Raises
     ------
@@ -97,6 +110,7 @@ def require_sound(paths: Sequence[Path]) -> None:
         service_of(paths)
     if told:
         raise BadInputError("; ".join(told))
+    return [f"{c.node}: {text}" for c in checked for text in c.cautions]
 
 
 def checked_config(path: Path) -> NodeConfig:
@@ -140,6 +154,10 @@ def _looked(section: str, look: Callable[[], Iterable[str]]) -> list[str]:
         return [f"{section}: names a file that cannot be looked at ({why})"]
 
 
+def _lines(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_one_line(text) for text in texts)
+
+
 def _one_line(text: str) -> str:
     """What a message quotes of a file may hold anything, also what a terminal would obey."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -176,6 +194,18 @@ def _limit_mistakes(sections: Sequence[LimitSection], machine: Machine) -> Itera
         yield str(error)
 
 
+def _kafka(folder: Path, sections: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """What keeps a node from using a broker at all, and what keeps it for as long as it lasts."""
+    ship, kafka = sections.get("ship"), sections.get("kafka")
+    if ship is None or ship.transport != "kafka" or kafka is None or kafka.problems():
+        return [], []
+    from vibro.log.kafka.check import file_mistakes, installed  # noqa: PLC0415 (loads TLS)
+
+    if not installed():
+        return [str(MissingExtraError("ship.transport = 'kafka'", "edge"))], []
+    return [], _looked("kafka", lambda: file_mistakes(kafka, folder, time.time()))
+
+
 def _service_mistakes(section: ServiceSection) -> Iterator[str]:
     if section.http_port > 65_535:
         yield f"service.http_port = {section.http_port} is too large: at most 65535"
@@ -186,7 +216,7 @@ def _service_mistakes(section: ServiceSection) -> Iterator[str]:
 def _folder_mistakes(folder: Path, ship: Any) -> Iterator[str]:
     """Places that the node writes to, which it must be able to."""
     places = {"the node's folder": folder}
-    if ship is not None:
+    if ship is not None and ship.transport == "embedded":
         places["ship.log"] = (folder / ship.log).resolve()
     for what, place in places.items():
         there = next(p for p in (place, *place.parents) if p.exists())

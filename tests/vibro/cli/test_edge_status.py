@@ -77,7 +77,7 @@ def test_what_a_row_has_no_room_for_is_said_below():
     assert "n1: the source has said nothing for 9.0 s" in text
     assert "n1: the link is down (away for 3 min): no route" in text
     assert "n1: neither models nor requests can be read: may not read" in text
-    assert "n1: gave up 7 records that spool or message had no room for" in text
+    assert "n1: gave up 7 records, too many or too large" in text
 
 
 def test_a_slow_link_is_said_to_be_and_a_good_one_is_not_spoken_of():
