@@ -63,14 +63,14 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
 
 @contextmanager
 def _home(home: Path, plant: Plant) -> Iterator[Path]:
-    """A home with nothing in it but its configuration; the database's bucket is emptied."""
+    """A home with nothing in it but its configuration; points overwrite."""
     home.mkdir()
     (home / "influx.token").write_text(plant.influx.token)
     (home / "cloud.toml").write_text(
         '[services]\ntransport = "kafka"\ntimeseries = "influxdb"\n'
         f'[kafka]\nservers = ["{plant.kafka.servers}"]\nsecurity = "plaintext"\n'
         f'[influxdb]\nurl = "{plant.influx.url}"\norg = "{plant.influx.org}"\n'
-        'token_file = "influx.token"\nkeep_days = 36500\n'
+        'token_file = "influx.token"\nbucket = "first"\n'
     )
     try:
         yield home

@@ -57,7 +57,6 @@ def servers(folder: Path) -> Iterator[Plant]:
     for name in ("kafka", "influx"):
         (folder / name).mkdir()
     with kafka(folder / "kafka") as broker, influx(folder / "influx") as database:
-        database.make_bucket("vibro")
         yield Plant(broker, database)
 
 
