@@ -123,6 +123,9 @@ def _check_word(section: str, spec: Field[Any], value: Any, mistakes: list[str])
         mistakes.append(f"{key} = '{value}' is not one of {', '.join(words)}")
     elif spec.metadata["unit"] == "slug" and not SLUG.match(value):
         mistakes.append(f"{key} = '{value}' is not a slug (1 to 63 of a-z, 0-9 and '-')")
+    elif spec.metadata["unit"] == "path" and not value.isprintable():
+        # Not quoted: it may be the key itself in place of its file's name.
+        mistakes.append(f"{key} is not the name of a file: it has line breaks or the like")
 
 
 def sample_section(name: str, kind: type) -> list[str]:

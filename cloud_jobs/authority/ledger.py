@@ -8,7 +8,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,12 @@ class Ledger:
     def clients(self) -> set[str]:
         """Return the names of all nodes and services that ever had a certificate."""
         return {entry.name for entry in self.entries() if entry.kind in {NODE, SERVICE}}
+
+    def ending(self, names: Collection[str], until: datetime) -> dict[str, datetime]:
+        """Return those of some names whose newest certificate ends before a time, and when."""
+        ends: dict[str, datetime] = {}
+        for entry in self.entries():
+            if entry.what == ISSUED and entry.kind in {NODE, SERVICE} and entry.name in names:
+                end = datetime.fromisoformat(entry.ends)
+                ends[entry.name] = max(end, ends.get(entry.name, end))
+        return {name: end for name, end in sorted(ends.items()) if end < until}

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cloud_jobs.authority import Authority, Wish, ledger_of, make, revoke
 from vibro.assets import Machine, Register
 from vibro.errors import BadInputError
-from vibro.log.kafka.certificates import days_left, new_key, read_certificates
+from vibro.log.kafka.certificates import new_key
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 PLANT = Register({m.path: m for m in (Machine("plant", "fan", "fan"), Machine("p2", "fan", "fan"))})
@@ -245,10 +245,11 @@ def test_an_authority_is_never_written_over_and_its_key_is_guarded(home):
         Authority(home / "nowhere")
 
 
-def test_days_left_count_down_to_the_end(home, tmp_path):
-    file = tmp_path / "node.pem"
-    file.write_bytes(signed(home, request_of(tmp_path)).pem)
-    at_ns = int(NOW.timestamp()) * 10**9
-    assert days_left(file, at_ns) == pytest.approx(30.0)
-    assert days_left(file, at_ns + 31 * 86_400 * 10**9) == pytest.approx(-1.0)
-    assert len(read_certificates(file)) == 2
+def test_the_ledger_tells_whose_newest_certificate_ends_soon(home, tmp_path):
+    file = request_of(tmp_path)
+    signed(home, file, days=3.0)
+    ledger, soon = ledger_of(home), NOW + timedelta(days=7)
+    assert ledger.ending({NODE}, soon) == {NODE: NOW + timedelta(days=3)}
+    assert ledger.ending({"p2-fan"}, soon) == {}
+    signed(home, file, days=30.0)
+    assert ledger.ending({NODE}, soon) == {}

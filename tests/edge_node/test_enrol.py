@@ -20,7 +20,6 @@ from tests.vibro.cli.commands import refused, vibro
 from vibro.errors import BadInputError
 from vibro.log.kafka.certificates import (
     certificate_pem,
-    days_left,
     key_pem,
     new_key,
     read_certificates,
@@ -144,7 +143,6 @@ def test_a_certificate_comes_into_use_and_the_configuration_names_it(config, aut
     assert read_certificates(folder / "ca.pem") == [authority.certificate]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_cert_chain(folder / "node.pem", folder / "node.pem")
-    assert days_left(folder / "node.pem", int(NOW.timestamp()) * 10**9) == pytest.approx(30.0)
 
 
 def test_renewal_swaps_key_and_certificate_at_once(config, authority, tmp_path):

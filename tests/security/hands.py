@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import struct
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def forged(
     begins: float = -0.1,
     ends: float = 0.5,
     *,
-    server: bool = False,
+    server: str = "",
     key: PrivateKey | None = None,
 ) -> Path:
     """Write key and certificate of a principal, signed with an authority's stolen key.
@@ -44,6 +46,8 @@ def forged(
     ----------
     begins, ends : float
         Days from now.
+    server : str
+        Host that it is a server's certificate for; empty = a client's.
     """
     signer, key = read_key(ca / "ca.key"), key or new_key()
     issuer = x509.load_pem_x509_certificate((ca / "ca.pem").read_bytes()).subject
@@ -53,10 +57,9 @@ def forged(
     return file
 
 
-def _certificate(subject, issuer, key, signer, begins, ends, *, ca=False, server=False):
+def _certificate(subject, issuer, key, signer, begins, ends, *, ca=False, server=""):
     now = datetime.now(UTC)
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
-    host = x509.SubjectAlternativeName([x509.DNSName("elsewhere.example.org")])
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -70,8 +73,16 @@ def _certificate(subject, issuer, key, signer, begins, ends, *, ca=False, server
     if not ca:
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     if server:
-        builder = builder.add_extension(host, critical=False)
+        bare = server.replace(".", "").isdecimal()
+        host = x509.IPAddress(ipaddress.ip_address(server)) if bare else x509.DNSName(server)
+        builder = builder.add_extension(x509.SubjectAlternativeName([host]), critical=False)
     return builder.sign(signer, hashes.SHA256())
+
+
+def ended(pair: Path) -> bool:
+    """Whether a certificate's term is over."""
+    found = x509.load_pem_x509_certificates(pair.read_bytes())[0]
+    return datetime.now(UTC) > found.not_valid_after_utc
 
 
 def answered(servers: str, ca: Path, pair: Path | None) -> bool:
@@ -124,3 +135,29 @@ def _exactly(link, size):
             raise ConnectionError("closed")
         data += more
     return data
+
+
+class FalseBroker:
+    """Takes connections with some certificate, and notes whether anything was said to it."""
+
+    def __init__(self, pair: Path) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(pair, pair)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.servers = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.heard = b""
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                link, _ = self._socket.accept()
+                with self._context.wrap_socket(link, server_side=True) as safe:
+                    self.heard += safe.recv(1000)
+            except ssl.SSLError:
+                continue
+            except OSError:
+                return
+
+    def close(self):
+        self._socket.close()

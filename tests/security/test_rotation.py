@@ -7,7 +7,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -19,13 +18,14 @@ from cloud_jobs.authority import Authority, Wish
 from cloud_jobs.consume import Consumer
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
+from tests.security.hands import ended
 from tests.security.plants import done, plant_on
 from tests.services.process import wait_until
 from tests.vibro.cli.commands import vibro
 from tests.vibro.cli.homes import NODE
 from vibro.cli.assets import register_of
 from vibro.errors import VibroError
-from vibro.log.kafka.certificates import days_left, read_certificates
+from vibro.log.kafka.certificates import read_certificates
 from vibro.log.kafka.feed import KafkaFeed
 from vibro.log.kafka.transport import KafkaTransport
 
@@ -135,9 +135,7 @@ def test_a_running_node_takes_a_new_certificate_and_loses_nothing(tmp_path, kafk
             if expires:
                 old = tmp_path / "old.pem"
                 old.write_bytes(first)
-                wait_until(
-                    "the old one's end", lambda: days_left(old, time.time_ns()) < 0, 2 * FIRST_S
-                )
+                wait_until("the old one's end", lambda: ended(old), 2 * FIRST_S)
                 # Whoever connects now must show the new one.
                 kafka_secure.kill()
                 kafka_secure.start()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,12 +90,25 @@ def _planned(home: Path, cert: Path | None) -> Iterator[Plan]:
             plant = _plant(config, register)
             broker = held.enter_context(_broker(config, cert))
             found = plan(broker, plant, config.topics, config.kafka.message_max_bytes)
-            changes, remarks = found.changes, found.remarks
+            changes, remarks = found.changes, [*found.remarks, *_ending(config, plant)]
         if config.services.timeseries == "influxdb":
             from cloud_jobs.timeseries import setup as influx  # noqa: PLC0415
 
             changes = [*changes, *influx.plan(config)]
         yield Plan(changes, remarks)
+
+
+def _ending(config: CloudConfig, plant: Plant) -> list[str]:
+    """Say whose certificate is soon to be renewed; what ends ships nothing any more."""
+    from cloud_jobs.authority import ledger_of  # noqa: PLC0415
+    from vibro.log.kafka.certificates import WARN_DAYS  # noqa: PLC0415
+
+    soon = datetime.now(UTC) + timedelta(days=WARN_DAYS)
+    ending = ledger_of(config.home).ending({*plant.nodes, plant.cloud}, soon)
+    return [
+        f"the certificate of {name} ends on {end:%Y-%m-%d %H:%M} UTC: renew it (docs/security.md)"
+        for name, end in ending.items()
+    ]
 
 
 def _plant(config: CloudConfig, register: Register) -> Plant:

@@ -157,15 +157,3 @@ def fingerprint(key: PublicKeyTypes) -> str:
     digest.update(key.public_bytes(*whole))
     text = digest.finalize().hex()
     return " ".join(text[i : i + 8] for i in range(0, len(text), 8))
-
-
-def days_left(file: Path, now_ns: int) -> float:
-    """Return the days until the first certificate of a file ends; negative when it has ended.
-
-    Raises
-    ------
-    BadInputError
-        As `read_certificates`.
-    """
-    end_s = read_certificates(file)[0].not_valid_after_utc.timestamp()
-    return (end_s - now_ns * 1e-9) / 86_400.0
