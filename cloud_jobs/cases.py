@@ -16,13 +16,15 @@ from vibro.correlation import EventFact, Group
 from vibro.faults import Fault, Severity
 from vibro.records import natural_id
 
+OPEN, QUIET, HISTORICAL = "open", "quiet", "historical"
+
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisFact:
     """A ranked fault of one clip.
 
     ``t_ns`` is the clip's end, ``strength_db`` its best line; ``event`` is empty where no event
-    asked for the clip.
+    asked for the clip; ``historical`` as in `EventFact`.
     """
 
     machine: str
@@ -34,6 +36,7 @@ class DiagnosisFact:
     probability: float
     severity: Severity
     strength_db: float
+    historical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,11 @@ class CaseRules:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A machine's matter; ``state`` is ``open``, or ``quiet`` when all its events have cleared."""
+    """A machine's matter.
+
+    ``state`` is ``open``, ``quiet`` when all its events have cleared, or ``historical`` when all
+    that opened it was told late and is over: that was never an alarm.
+    """
 
     id: str
     machine: str
@@ -149,7 +156,7 @@ def _standing(diagnosis: DiagnosisFact) -> EventFact:
         t_detected_ns=diagnosis.t_ns,
         severity=diagnosis.severity,
         sensor_fault=diagnosis.fault if diagnosis.fault.is_sensor_fault else None,
-        grown_ns=(),
+        historical=diagnosis.historical,
     )
 
 
@@ -193,7 +200,7 @@ def _case(
         fault=verdict.fault,
         probability=verdict.probability,
         severity=severity,
-        state="open" if any(e.t_clear_ns is None for e in run) else "quiet",
+        state=_state(run, opening),
         t_onset_ns=first.t_onset_ns,
         t_detected_ns=min(e.t_detected_ns for e in opening),
         t_opened_ns=min(reasons.values()),
@@ -202,6 +209,13 @@ def _case(
         clip=verdict.clip,
         events=tuple(e.thing for e in serious if e.channel),
     )
+
+
+def _state(run: Iterable[EventFact], opening: Iterable[EventFact]) -> str:
+    if all(e.historical for e in opening):
+        return HISTORICAL
+    stands = any(e.t_clear_ns is None and not e.historical for e in run)
+    return OPEN if stands else QUIET
 
 
 def _opens_at(event: EventFact, own: Sequence[DiagnosisFact], rules: CaseRules) -> int | None:

@@ -39,6 +39,23 @@ class ServicesSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsumeSection:
+    """How what arrives is taken in."""
+
+    group: str = option(
+        "vibro-consume",
+        "slug",
+        "Consumer group: one for each store, shared by all its consumers; begins with vibro-.",
+    )
+    session_s: float = option(
+        10.0, "s", "Silence after which a consumer's partitions are given to others.", low=6
+    )
+    late_s: float = option(
+        600.0, "s", "Age from which events that arrive are history and raise no alarm.", low=1
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class InfluxSection:
     """InfluxDB 2.7, for Grafana."""
 
@@ -64,6 +81,7 @@ class CloudConfig:
     home: Path
     services: ServicesSection = field(default_factory=ServicesSection)
     kafka: KafkaSection = field(default_factory=KafkaSection)
+    consume: ConsumeSection = field(default_factory=ConsumeSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     influxdb: InfluxSection = field(default_factory=InfluxSection)
 
@@ -88,6 +106,7 @@ class CloudConfig:
 _SECTIONS: dict[str, type] = {
     "services": ServicesSection,
     "kafka": KafkaSection,
+    "consume": ConsumeSection,
     "topics": TopicsSection,
     "influxdb": InfluxSection,
 }

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from cloud_jobs.cases import Case, CaseRules, DiagnosisFact, cases_of
 from cloud_jobs.store import Store, upsert
+from cloud_jobs.store.ingest import LATE_S
 from cloud_jobs.store.tables import CaseEventRow, CaseRow, ClipRow, DiagnosisRow, EventRow, GroupRow
 from vibro.correlation import (
     COMMON_CAUSE,
@@ -33,10 +34,16 @@ def correlate(
     machines: Iterable[str],
     cause_rules: CommonCauseRules = CAUSE_RULES,
     case_rules: CaseRules = CASE_RULES,
+    late_s: float = LATE_S,
 ) -> None:
     """Bring groups and cases up to date after news of some machines (``site/machine``).
 
     A common cause concerns a whole site, so all machines of the sites with news are looked at.
+
+    Parameters
+    ----------
+    late_s : float
+        How long an event that was told late must still stand before it is more than history.
     """
     sites = sorted({m.split("/")[0] for m in machines})
     if not sites:
@@ -45,10 +52,11 @@ def correlate(
     groups: list[Group] = []
     cases: list[Case] = []
     for site in sites:
-        facts = [event_fact(row, alive) for row in store.events(site=site)]
+        facts = [event_fact(row, alive, late_s) for row in store.events(site=site)]
         common = common_causes(facts, cause_rules, known)
         groups += common
-        cases += _site_cases(store, site, facts, common, case_rules)
+        diagnoses = _diagnosis_facts(store, site, alive, late_s)
+        cases += _site_cases(facts, diagnoses, common, case_rules)
     with store.transaction() as session:
         _replace_cases(session, sites, cases)
         _replace_groups(session, groups, COMMON_CAUSE, sites)
@@ -65,16 +73,17 @@ def _sites(store: Store) -> dict[str, list[str]]:
 
 
 def _site_cases(
-    store: Store, site: str, facts: list[EventFact], common: list[Group], rules: CaseRules
+    facts: list[EventFact],
+    found: list[DiagnosisFact],
+    common: list[Group],
+    rules: CaseRules,
 ) -> list[Case]:
     events: dict[str, list[EventFact]] = {}
     for fact in facts:
         events.setdefault(fact.machine, []).append(fact)
     diagnoses: dict[str, list[DiagnosisFact]] = {}
-    for row in store.diagnoses(site=site):
-        clip = store.clip(row.clip)
-        if clip is not None:
-            diagnoses.setdefault(row.path, []).append(_diagnosis_fact(row, clip))
+    for diagnosis in found:
+        diagnoses.setdefault(diagnosis.machine, []).append(diagnosis)
     why = explained(common)
     return [
         case
@@ -85,27 +94,57 @@ def _site_cases(
     ]
 
 
-def event_fact(row: EventRow, alive: Mapping[str, int]) -> EventFact:
+def is_history(row: EventRow | ClipRow, stands: bool, heard_ns: int, late_s: float) -> bool:
+    """Whether something was told late and is over, as far as is known.
+
+    What stands is no history once its node was heard for a while after the last word of it: until
+    then its end may be on its way, behind other things that were waiting for the link.
+
+    Parameters
+    ----------
+    stands : bool
+        Whether nothing has said that it is over.
+    heard_ns : int
+        When its machine's node was last heard.
+    late_s : float
+    """
+    return row.late and not (stands and heard_ns >= row.t_arrived_ns + round(late_s * 1e9))
+
+
+def event_fact(row: EventRow, alive: Mapping[str, int], late_s: float = LATE_S) -> EventFact:
     """Reduce an event's row to what the rules need of it.
 
     An open event is revised only when it grows: it lasts as long as its node is heard of.
     """
-    heard = alive.get(row.path, 0) if row.t_clear_ns is None else 0
+    stands = row.t_clear_ns is None
+    heard_ns = alive.get(row.path, 0)
     return EventFact(
         thing=row.thing,
         machine=row.path,
         channel=row.channel,
         t_onset_ns=row.t_onset_ns,
-        t_last_ns=max(row.t_last_ns, heard),
+        t_last_ns=max(row.t_last_ns, heard_ns if stands else 0),
         t_clear_ns=row.t_clear_ns,
         t_detected_ns=row.t_detected_ns,
         severity=Severity(row.severity),
         sensor_fault=Fault(row.sensor_fault) if row.sensor_fault else None,
         grown_ns=tuple(row.grown_ns),
+        historical=is_history(row, stands, heard_ns, late_s),
     )
 
 
-def _diagnosis_fact(row: DiagnosisRow, clip: ClipRow) -> DiagnosisFact:
+def _diagnosis_facts(
+    store: Store, site: str, alive: Mapping[str, int], late_s: float
+) -> list[DiagnosisFact]:
+    found = ((row, store.clip(row.clip)) for row in store.diagnoses(site=site))
+    return [
+        _diagnosis_fact(row, clip, is_history(clip, True, alive.get(row.path, 0), late_s))
+        for row, clip in found
+        if clip is not None
+    ]
+
+
+def _diagnosis_fact(row: DiagnosisRow, clip: ClipRow, historical: bool) -> DiagnosisFact:
     lines = [e["snr_db"] for e in row.evidence if e.get("snr_db") is not None]
     return DiagnosisFact(
         machine=row.path,
@@ -117,6 +156,7 @@ def _diagnosis_fact(row: DiagnosisRow, clip: ClipRow) -> DiagnosisFact:
         probability=row.probability,
         severity=Severity(row.severity),
         strength_db=max(lines, default=0.0),
+        historical=historical,
     )
 
 

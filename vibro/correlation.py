@@ -32,6 +32,8 @@ class EventFact:
     sensor_fault: Fault | None = None
     grown_ns: tuple[int, ...] = ()
     """When revisions said that it had grown."""
+    historical: bool = False
+    """It was told late and is over, as far as is known: no matter for an alarm."""
 
     @property
     def site(self) -> str:

@@ -24,7 +24,7 @@ TIMES = ("since", "until")
 FIELDS = ("fault", "severity", "since", "until", "site", "machine", "class", "state", *NUMBERS)
 """Every field of a query, in the order help texts name them."""
 
-STATES = ("open", "quiet")
+STATES = ("open", "quiet", "historical")
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     "!=": lambda a, b: a != b,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from cloud_jobs.admission import admit
 from cloud_jobs.consume.batch import Batch, Counts, app_id
-from cloud_jobs.consume.letters import Letter, bury, digest, replay_of
+from cloud_jobs.consume.letters import Letter, bury, digest, sent_back
 from cloud_jobs.consume.sequences import Sequences, after
 from cloud_jobs.consume.starting import start_of
 from cloud_jobs.consume.tap import Tap
@@ -77,7 +77,7 @@ class Consumer:
         *,
         tap: Tap | None = None,
         holding: Holding = Holding(),
-        late_s: float = 600.0,
+        late_s: float = ingest.LATE_S,
         clock: Callable[[], int] | None = None,
     ) -> None:
         self._feed, self._log, self._lake, self._store = feed, log, lake, store
@@ -192,14 +192,14 @@ class Consumer:
             except BadInputError as error:
                 found.append((stored, str(error)))
         senders = {_sender(s, r) for s, r in found if not isinstance(r, str)}
-        back = {name for stored, _ in found if (name := replay_of(stored))}
+        back = {name for stored, _ in found if (name := sent_back(stored)[0])}
         registered: dict[str, ReplayRow] = {}
         if back or self._sequences.missing(senders):
             with self._store.transaction() as session:
                 self._sequences.load(session, senders)
                 registered = progress.replays(session, back)
         for stored, record in found:
-            row = registered.get(replay_of(stored))
+            row = registered.get(sent_back(stored)[0])
             if row is not None and row.sha256 != digest(stored.value):
                 row = None
             self._sort(stored, record, row)
@@ -210,9 +210,9 @@ class Consumer:
             batch.since_s = time.monotonic()
         batch.pass_by(stored)
         if isinstance(record, str):
-            first, tries = (back.letter, back.sent) if back else ("", 0)
             now_ns = self._clock() if self._clock else 0
-            batch.letters.append(Letter(stored, record, now_ns, first, tries))
+            first = sent_back(stored) if back else ("", 0)
+            batch.letters.append(Letter(stored, record, now_ns, *first))
             batch.counts.dead += 1
             return
         sender = _sender(stored, record)

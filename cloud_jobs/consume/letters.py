@@ -8,7 +8,7 @@ under such a name, see `cloud_jobs.store.books.ReplayRow`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vibro.errors import BadInputError
@@ -18,7 +18,7 @@ from vibro.wire.framing import MARKER, known_kind
 
 DEAD = "vibro.v1.dead"
 REPLAY = "replay"
-"""Header of a value that was sent back: the letter that it was."""
+"""Header of a value that was sent back: how often it was, and the letter that it was."""
 OWN = ("topic", "partition", "offset", "reason", "error", "time_ns", "tries", "bytes", "sha256")
 """Headers that a letter adds before those that the message had."""
 MOST_REASON = 1000
@@ -83,7 +83,7 @@ def _message(letter: Letter, *, whole: bool) -> Message:
         "time_ns": str(letter.t_ns),
         "tries": str(letter.tries),
         "bytes": str(len(stored.value)),
-        "sha256": hashlib.sha256(stored.value).hexdigest(),
+        "sha256": digest(stored.value),
     }
     given = [h for h in stored.headers if h[0] != REPLAY] if whole else []
     at = stored.topic if not stored.partition else f"{stored.topic}/{stored.partition}"
@@ -118,10 +118,19 @@ def error_kind(value: bytes) -> str:
     return "refused"
 
 
-def replay_of(stored: Stored) -> str:
-    """Name of the letter that a message says it was; empty for all others."""
-    names = [v for k, v in stored.headers if k == REPLAY]
-    return names[0].decode(errors="replace") if names else ""
+def sent_back(stored: Stored) -> tuple[str, int]:
+    """Name of the letter that a message says it was, and how often that was sent back.
+
+    Returns
+    -------
+    tuple of (str, int)
+        An empty name for all other messages.
+    """
+    for key, value in stored.headers:
+        tries, _, name = value.decode(errors="replace").partition(" ")
+        if key == REPLAY and name and tries.isdecimal():
+            return name, int(tries[:9])
+    return "", 0
 
 
 def digest(value: bytes) -> str:
@@ -129,8 +138,17 @@ def digest(value: bytes) -> str:
     return hashlib.sha256(value).hexdigest()
 
 
-def facts_of(letter: Stored) -> Mapping[str, str]:
-    """Return what a letter says of itself; one from before there were names has a made-up rest."""
+def facts_of(letter: Stored) -> dict[str, str]:
+    """Return what a letter says of itself; an older one says only topic, offset and reason."""
     told = {k: v.decode(errors="replace") for k, v in letter.headers[: len(OWN)] if k in OWN}
-    plain = {"partition": "0", "offset": "0", "topic": "", "reason": "", "tries": "0"}
-    return plain | told
+    if set(told) >= set(OWN):
+        return told
+    missing = dict.fromkeys(("partition", "offset", "time_ns", "tries"), "0")
+    missing |= {"topic": "", "reason": "", "error": error_kind(letter.value)}
+    return missing | {"bytes": str(len(letter.value)), "sha256": digest(letter.value)} | told
+
+
+def given_headers(letter: Stored) -> tuple[tuple[str, bytes], ...]:
+    """Return the headers that the message had when it first stood in its topic."""
+    own = sum(1 for k, _ in letter.headers[: len(OWN)] if k in OWN)
+    return letter.headers[own:]

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cloud_jobs.cases import HISTORICAL
+from cloud_jobs.correlate import event_fact
 from cloud_jobs.lake import Lake
 from cloud_jobs.serve.plot import sparkline
 from cloud_jobs.serve.words import severity_word
@@ -84,11 +86,12 @@ def fleet(store: Store, lake: Lake, now_ns: int) -> Fleet:
     status = _Status(lake)
     nodes = store.nodes()
     by_machine = {n.path: n for n in nodes}
-    cases = {c.path: c for c in reversed(store.cases())}
+    cases = {c.path: c for c in reversed(store.cases()) if c.state != HISTORICAL}
     open_events: dict[str, int] = {}
-    for event in store.events():
-        if event.t_clear_ns is None:
-            open_events[event.path] = open_events.get(event.path, 0) + 1
+    alive = store.heard_until()
+    for event in (event_fact(row, alive) for row in store.events()):
+        if event.t_clear_ns is None and not event.historical:
+            open_events[event.machine] = open_events.get(event.machine, 0) + 1
     sites: dict[str, list[MachineFacts]] = {}
     for path, machine in store.machines().items():
         facts = _machine(

@@ -22,6 +22,10 @@ from cloud_jobs.store.tables import (
 from vibro.records import BACKFILL, Clip, Event, Health
 
 
+LATE_S = 600.0
+"""Age from which what arrives is history, unless it goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """When records arrived, and whether that was too late for a live alarm.
@@ -35,7 +39,7 @@ class Arrival:
     """
 
     now_ns: int | None = None
-    late_s: float = 600.0
+    late_s: float = LATE_S
 
     def at(self, told_ns: int) -> int:
         """When (ns) something arrived that was told at a time."""

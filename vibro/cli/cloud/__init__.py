@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from vibro.cli.cloud.consume import consume
+from vibro.cli.cloud.dead import dead
 from vibro.cli.cloud.retrain import retrain
 from vibro.cli.cloud.run import run
 from vibro.cli.cloud.setup import revoke, setup
@@ -16,5 +17,5 @@ def command() -> None:
     """Run the cloud jobs."""
 
 
-for verb in (run, consume, retrain, setup, sign, revoke):
+for verb in (run, consume, dead, retrain, setup, sign, revoke):
     command.add_command(verb)

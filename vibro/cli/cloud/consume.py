@@ -62,7 +62,13 @@ def consume(
             return
         try:
             holding = Holding(0.0 if once else hold)
-            consumer = consumer_of(services, Lake(home), holding=holding, clock=time.time_ns)
+            consumer = consumer_of(
+                services,
+                Lake(home),
+                holding=holding,
+                late_s=config.consume.late_s,
+                clock=time.time_ns,
+            )
             step = partial(consumer.poll, 0.0 if once else every)
             work = Work(step, consumer, stop, patience, quiet_s(config), tell, meter)
             total = work.run()

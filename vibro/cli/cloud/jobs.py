@@ -28,7 +28,7 @@ def jobs_of(
 
     services = open_services(config, pause)
     try:
-        return CloudJobs(config.home, services, **consuming)
+        return CloudJobs(config.home, services, late_s=config.consume.late_s, **consuming)
     except BaseException:
         services.close()
         raise

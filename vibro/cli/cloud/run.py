@@ -49,8 +49,8 @@ def run(
     config = config_of(home)
     with until_stopped() as stop, metered(metrics_port) as meter:
         patience = None if once else Patience(stop)
-        consuming = {"holding": Holding(0.0 if once else hold), "clock": time.time_ns}
-        opened = partial(jobs_of, config, stop.wait, **consuming)
+        holding = Holding(0.0 if once else hold)
+        opened = partial(jobs_of, config, stop.wait, holding=holding, clock=time.time_ns)
         jobs = patience.insist(opened) if patience else opened()
         if jobs is None:
             return
