@@ -76,17 +76,22 @@ def register() -> None:
 
 # -- sentences -------------------------------------------------------------------------------------
 
-FITTING_BUCKET = f"""\
+BUCKETS = f"""\
 day = 86400000000000
 span = int(v: v.timeRangeStop) - int(v: v.timeRangeStart)
 age = int(v: now()) - int(v: v.timeRangeStart)
 hourly = span > {RAW_DAYS} * day or age > {RAW_AGE_DAYS} * day
 daily = span > {HOUR_DAYS} * day or age > {HOUR_AGE_DAYS} * day
 fitting = v.defaultBucket + (if daily then "_1d" else if hourly then "_1h" else "")
+ancient = age > {HOUR_AGE_DAYS} * day
+older = age > {RAW_AGE_DAYS} * day
+keeping = v.defaultBucket + (if ancient then "_1d" else if older then "_1h" else "")
 """
-"""Defines ``fitting``: the bucket whose resolution and retention suit the range."""
+"""Defines ``fitting``, the bucket whose resolution and retention suit the range, and ``keeping``,
+the one that still holds what is told once (events, models) from the range's beginning on."""
 FULL = "v.defaultBucket"
 FITTING = "fitting"
+KEEPING = "keeping"
 
 SEVERITY_WORD = (
     'word = (s) => if s > 3.5 then "danger" else if s > 2.5 then "alarm" '
@@ -159,7 +164,7 @@ def history(
 
     A channel's points lie in one series for each operating state; they are joined here.
     """
-    return FITTING_BUCKET + pipe(
+    return BUCKETS + pipe(
         points(measurement, fields, tags=tags, bucket=FITTING),
         windows(how),
         by([*per, "_field"]),

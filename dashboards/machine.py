@@ -10,8 +10,9 @@ from grafana_foundation_sdk.models.common import ScaleDistribution, VisibilityMo
 
 from dashboards.board import board
 from dashboards.flux import (
+    BUCKETS,
     FITTING,
-    FITTING_BUCKET,
+    KEEPING,
     Flux,
     by,
     history,
@@ -50,6 +51,7 @@ from dashboards.schema import (
     EVENT,
     FAST,
     LIMIT,
+    LONG,
     MACHINE,
     SITE,
     STATE,
@@ -103,7 +105,7 @@ def _states() -> statetimeline.Panel:
         "is judged against its own baseline, so a change here explains a step in a trend.",
         "No status in this range",
     )
-    query = FITTING_BUCKET + pipe(
+    query = BUCKETS + pipe(
         points(STATUS, ["severity"], tags=POINT, bucket=FITTING),
         windows("max"),
         by([SITE, MACHINE]),
@@ -121,13 +123,14 @@ def _states() -> statetimeline.Panel:
 
 def _zones() -> str:
     """Zone boundaries of the machine as level lines from one end of the range to the other."""
-    return FITTING_BUCKET + (
+    return BUCKETS + (
         "newest = "
         + pipe(
             points(
                 LIMIT,
                 list(ZONE_FIELDS),
                 tags=POINT,
+                bucket=KEEPING,
                 since="time(v: int(v: v.timeRangeStop) - 90 * day)",
             ),
             "last()",
@@ -172,9 +175,9 @@ def _displacement() -> timeseries.Panel:
     text = Text(
         "Displacement",
         "RMS displacement over the same band as velocity: it leads at low speeds.",
-        "No status in this range",
+        "No features in this range",
     )
-    return trend(text, [Flux(history(STATUS, ["displacement_rms_um"]))], UM, name=NAMED)
+    return trend(text, [Flux(history(LONG, ["displacement_rms_um"]))], UM, name=NAMED)
 
 
 def _acceleration() -> timeseries.Panel:
@@ -262,7 +265,9 @@ def _events() -> table.Panel:
         "open": "open",
         "thing": "waveform and spectrum",
     }
-    query = pipe(rows(EVENT, fields, tags=POINT), listed(["_time"], list(columns)))
+    query = BUCKETS + pipe(
+        rows(EVENT, fields, tags=POINT, bucket=KEEPING), listed(["_time"], list(columns))
+    )
     text = Text(
         "Events",
         "Anomalies with onset in the range, the newest first: what raised each, and the way to its "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard
 
 from dashboards.board import marks
-from dashboards.flux import LIST_ROWS, SEVERITY_WORD, pipe, rows
+from dashboards.flux import BUCKETS, KEEPING, LIST_ROWS, SEVERITY_WORD, pipe, rows
 from dashboards.schema import CHANNEL, EVENT, MACHINE, MAINTENANCE, MODEL, SITE
 
 EVENTS, MODELS, MAINTAINED = "Events", "Models", "Maintenance"
@@ -29,21 +29,25 @@ def model_marks() -> dashboard.AnnotationQuery:
 def _events() -> str:
     """From onset to clearance, with the way to waveform and spectrum on the page."""
     fields = ("thing", "severity", "causes", "open", "t_clear_ns")
-    return SEVERITY_WORD + pipe(
-        rows(EVENT, fields, tags=(SITE, MACHINE, CHANNEL)),
-        _NEWEST,
-        "map(fn: (r) => ({time: r._time, "
-        "timeEnd: if exists r.t_clear_ns then time(v: r.t_clear_ns) else v.timeRangeStop, "
-        'title: word(s: float(v: r.severity)) + " on " + r.machine + " " + r.channel, '
-        'text: r.causes + " <a href=\\"${page:raw}/events/" + r.thing + '
-        '"\\" target=\\"_blank\\">waveform and spectrum</a>", '
-        'tags: word(s: float(v: r.severity)) + "," + r.channel}))',
+    return (
+        BUCKETS
+        + SEVERITY_WORD
+        + pipe(
+            rows(EVENT, fields, tags=(SITE, MACHINE, CHANNEL), bucket=KEEPING),
+            _NEWEST,
+            "map(fn: (r) => ({time: r._time, "
+            "timeEnd: if exists r.t_clear_ns then time(v: r.t_clear_ns) else v.timeRangeStop, "
+            'title: word(s: float(v: r.severity)) + " on " + r.machine + " " + r.channel, '
+            'text: r.causes + " <a href=\\"${page:raw}/events/" + r.thing + '
+            '"\\" target=\\"_blank\\">waveform and spectrum</a>", '
+            'tags: word(s: float(v: r.severity)) + "," + r.channel}))',
+        )
     )
 
 
 def _models() -> str:
-    return pipe(
-        rows(MODEL, ("version", "machine_class"), tags=(SITE,)),
+    return BUCKETS + pipe(
+        rows(MODEL, ("version", "machine_class"), tags=(SITE,), bucket=KEEPING),
         _NEWEST,
         'map(fn: (r) => ({time: r._time, title: "model " + r.version, '
         'text: "published for class " + r.machine_class + " at " + r.site, '
@@ -52,8 +56,8 @@ def _models() -> str:
 
 
 def _maintenance() -> str:
-    return pipe(
-        rows(MAINTENANCE, ("note",), tags=(SITE, MACHINE)),
+    return BUCKETS + pipe(
+        rows(MAINTENANCE, ("note",), tags=(SITE, MACHINE), bucket=KEEPING),
         _NEWEST,
         'map(fn: (r) => ({time: r._time, title: "maintenance of " + r.machine, text: r.note, '
         'tags: "maintenance"}))',

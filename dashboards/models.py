@@ -6,7 +6,19 @@ from grafana_foundation_sdk.builders import dashboard, statetimeline, table, tim
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.board import board
-from dashboards.flux import Flux, by, history, keep, listed, pipe, points, rows, windows
+from dashboards.flux import (
+    BUCKETS,
+    FITTING,
+    Flux,
+    by,
+    history,
+    keep,
+    listed,
+    pipe,
+    points,
+    rows,
+    windows,
+)
 from dashboards.marks import model_marks
 from dashboards.panels import (
     BYTES,
@@ -117,8 +129,8 @@ def _rollout() -> statetimeline.Panel:
         "change here explains a step in the scores.",
         "No node has said what it runs in this range",
     )
-    query = pipe(
-        points(NODE, ["bundle"]),
+    query = BUCKETS + pipe(
+        points(NODE, ["bundle"], bucket=FITTING),
         windows("last"),
         keep(["_time", "_value", *WHERE]),
     )

@@ -204,16 +204,12 @@ def _room() -> table.Panel:
 def _lost() -> timeseries.Panel:
     text = Text(
         "Samples lost by time",
-        "Samples that never came or were dropped, by time. A restart of the stream begins its "
-        "account anew.",
+        "Samples that never came or were dropped since the stream began: where a line rises, "
+        "samples are being lost. A restart of the stream begins its account anew.",
         NOTHING,
     )
-    query = pipe(
-        history(NODE, ["lost"], "max", per=WHERE, tags=WHERE),
-        "difference(nonNegative: true)",
-        "filter(fn: (r) => exists r._value)",
-    )
-    return trend(text, [Flux(query)], PLAIN, name=NAMED, steps={1.0: YELLOW})
+    query = Flux(history(NODE, ["lost"], "max", per=WHERE, tags=WHERE))
+    return trend(text, [query], "locale", name=NAMED, steps={1.0: YELLOW})
 
 
 def _lag() -> table.Panel:

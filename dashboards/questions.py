@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dashboards.catalogue import Json
-from dashboards.flux import ANY, FITTING, KIND
+from dashboards.flux import ANY, BUCKETS, KIND
 from dashboards.marks import MAINTAINED
 
 DAY_S = 86_400.0
@@ -58,7 +58,7 @@ class Question:
     @property
     def follows_range(self) -> bool:
         """Whether a longer range reads another bucket."""
-        return f"bucket: {FITTING})" in self.query
+        return BUCKETS in self.query
 
 
 def variables(board: Json) -> dict[str, str]:

@@ -53,10 +53,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "rpm",
         "judged_share",
         "velocity_rms_mm_s",
-        "displacement_rms_um",
     ),
     FAST: ("rms", "peak_max", "kurtosis", "envelope_level", *BAND_FIELDS),
     LONG: (
+        "displacement_rms_um",
         *ORDER_FIELDS,
         *BEARING_FIELDS,
         "ses_shaft",
