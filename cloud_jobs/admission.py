@@ -7,12 +7,30 @@ is refused here with its reason, before anything of it is written.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from cloud_jobs.columns import SCHEMAS, table_name
 from vibro.errors import BadInputError
-from vibro.records import TOPIC_OF, Clip, Event, FeatureBlock, Health, Record, Spectrum, slug
+from vibro.records import (
+    BACKFILL,
+    LIVE,
+    TOPIC_OF,
+    Clip,
+    Event,
+    FeatureBlock,
+    Health,
+    Label,
+    Origin,
+    Record,
+    RecordId,
+    Spectrum,
+    slug,
+)
 from vibro.wire import decode
 
 END_OF_TIME_NS = 2**62
@@ -21,6 +39,9 @@ MOST_COUNT = 2**53
 """Samples of a hundred channels in a hundred years; sums over all nodes still fit."""
 MOST_REVISIONS = 2**31
 RATES_HZ = (1.0, 1e7)
+LANES = (LIVE, BACKFILL)
+LONGEST_ID = 512
+"""Characters; PostgreSQL's indexes hold 2704 bytes."""
 
 
 def admit(topic: str, kind: str, value: bytes) -> Record:
@@ -46,8 +67,42 @@ def admit(topic: str, kind: str, value: bytes) -> Record:
     slug(origin.machine, "machine")
     slug(origin.node, "node")
     _within(origin.sequence, END_OF_TIME_NS, "sequence")
+    if origin.lane not in LANES:
+        raise BadInputError(f"lane {origin.lane[:20]!r} is none of {', '.join(LANES)}")
+    if not isinstance(record, FeatureBlock | Label):
+        _check_id(record.id, origin)
+    _check_texts(record)
     _check(record)
     return record
+
+
+def _check_id(number: RecordId, origin: Origin) -> None:
+    """Nobody sends or overwrites a thing under the name of another node or machine."""
+    own = (origin.node, origin.machine_path)
+    if len(str(number)) > LONGEST_ID:
+        raise BadInputError(f"an id has {len(str(number))} characters, of at most {LONGEST_ID}")
+    if not any(number.source == mine or number.source.startswith(f"{mine}/") for mine in own):
+        raise BadInputError(f"id {str(number)!r} is none of {origin.node}'s or {own[1]}'s")
+
+
+def _check_texts(record: Record) -> None:
+    """No NUL, which PostgreSQL holds in no text."""
+    for field in fields(record):
+        if any("\0" in text for text in _texts(getattr(record, field.name))):
+            raise BadInputError(f"'{field.name}' holds a NUL character")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Walk through the texts of a field, however deep they lie."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += value
 
 
 def _check(record: Record) -> None:

@@ -31,7 +31,7 @@ class ServicesSection:
     store: str = option(
         "",
         "text",
-        "SQLAlchemy URL of the relational store without its password; empty = HOME/store.db.",
+        "postgresql://USER@HOST/DATABASE, or sqlite:///FILE; empty = HOME/store.db.",
     )
     store_password_file: str = option(
         "", "path", "File whose first line is the store's password; empty = none."

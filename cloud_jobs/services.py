@@ -6,16 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from cloud_jobs.config import CloudConfig
 from cloud_jobs.consume import KINDS, PATTERNS, Tap
-from cloud_jobs.store import Database, Store
-from vibro.errors import BadInputError
+from cloud_jobs.store import Database, Store, address
 from vibro.log import EmbeddedFeed, EmbeddedLog, Feed, Transport
 
-GROUP = "vibro-consume"
 TOPICS = rf"^vibro\.v1\.[a-z0-9-]+\.({'|'.join(KINDS)})$"
 """What is consumed: every site's topics."""
 
@@ -68,19 +63,7 @@ def open_store(config: CloudConfig) -> Store:
     BadInputError
         If the name is none, or its password is missing.
     """
-    services = config.services
-    if not services.store:
-        return Store(config.home)
-    try:
-        url = make_url(services.store)
-    except ArgumentError:
-        raise BadInputError(
-            "services.store is no URL: write postgresql+psycopg://USER@HOST:PORT/DATABASE"
-        ) from None
-    if services.store_password_file:
-        key = "services.store_password_file"
-        url = url.set(password=config.secret(services.store_password_file, key))
-    return Store(config.home, Database(url.render_as_string(hide_password=False)))
+    return Store(config.home, Database(address.of_config(config)))
 
 
 def open_log(config: CloudConfig, client_id: str) -> Transport:
@@ -103,7 +86,8 @@ def _feed(config: CloudConfig, log: Transport, pause: Callable[[float], object])
         return EmbeddedFeed(log, PATTERNS, pause=pause)
     from vibro.log.kafka.feed import KafkaFeed  # noqa: PLC0415 (only its users pay)
 
-    return KafkaFeed(config.kafka, config.home, GROUP, TOPICS)
+    consume = config.consume
+    return KafkaFeed(config.kafka, config.home, consume.group, TOPICS, session_s=consume.session_s)
 
 
 def _tap(config: CloudConfig, store: Store) -> Tap | None:

@@ -11,20 +11,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from cloud_jobs.store import address
 from cloud_jobs.store.tables import Base
-from vibro.errors import BadInputError, VibroError
+from vibro.errors import BadInputError, MissingExtraError, VibroError
 from vibro.log.journal import write_ahead
 
-HEAD = "0004"
+HEAD = "0005"
 """Newest migration; a test keeps it equal to what the migrations folder says."""
 
 BUSY_S = 30
 """Longest wait for another process that writes."""
+
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Of a connection to a server (s; the last in ms): one that is gone is noticed within a minute."""
+
+MIGRATING_KEY = 0x766962726F
+"""Of PostgreSQL's lock that is held by who migrates."""
+
+NOT_ALLOWED = "42501"
+"""PostgreSQL's code where the user may not do that."""
 
 _MIGRATING = threading.Lock()
 """Alembic's context is one a process."""
@@ -35,29 +51,28 @@ class Database:
 
     Parameters
     ----------
-    url : str
-        SQLAlchemy URL, ``sqlite:///...`` or ``postgresql+...``.
+    url : str or URL
+        SQLAlchemy URL, ``sqlite:///...`` or ``postgresql+psycopg://...``.
 
     Raises
     ------
     VibroError
-        If the file cannot be opened or is damaged; a damaged page may be met only later.
+        If the file or the server cannot be opened; what is damaged or gone may be met only later.
     BadInputError
         If it is no database, or one of a newer Vibro.
+    MissingExtraError
+        If PostgreSQL's driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = create_engine(url, json_serializer=_dumps)
-        if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine, "connect", _sqlite_settings)
+    def __init__(self, url: str | URL) -> None:
+        self.engine = _engine(url)
         self._migrate()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @classmethod
     def of_home(cls, home: Path) -> Database:
-        """SQLite file ``store.db`` in a home folder."""
-        home.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{home / 'store.db'}")
+        """Open the database of a home folder, where its ``cloud.toml`` says that it lies."""
+        return cls(address.of_home(home))
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -78,20 +93,62 @@ class Database:
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
-        """Say in one line what is wrong with the file; a violated constraint is a fault of ours."""
+        """Say in one line what is wrong with the file or server; else it is a fault of ours."""
         try:
             yield
-        except IntegrityError:
-            raise
-        except DatabaseError as error:
-            if not isinstance(error.orig, sqlite3.Error):
+        except DBAPIError as error:
+            told = _told(error, self.engine)
+            if told is None:
                 raise
-            said, file = str(error.orig), self.engine.url.database
-            if "not a database" in said or "malformed" in said:
-                raise BadInputError(
-                    f"{file} is damaged or no store ({said}): move it away; the log fills a new one"
-                ) from None
-            raise VibroError(f"store {file}: {said}") from None
+            raise told from None
+
+
+def _engine(url: str | URL) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, json_serializer=_dumps)
+        event.listen(engine, "connect", _sqlite_settings)
+        return engine
+    try:
+        return create_engine(url, json_serializer=_dumps, pool_pre_ping=True, connect_args=PATIENCE)
+    except ImportError:
+        raise MissingExtraError("a store on PostgreSQL", "postgres") from None
+
+
+def _told(error: DBAPIError, engine: Engine) -> VibroError | None:
+    """Return the one line about a file or a server; None if the program is at fault."""
+    driver, url = engine.dialect.loaded_dbapi, engine.url
+    if isinstance(error, IntegrityError) or not isinstance(error.orig, driver.Error):
+        return None
+    said = " ".join(str(error.orig).split())
+    if isinstance(error.orig, sqlite3.Error):
+        if "not a database" in said or "malformed" in said:
+            return BadInputError(
+                f"{url.database} is damaged or no store ({said}): "
+                "move it away; the log fills a new one"
+            )
+        return VibroError(f"store {url.database}: {said}")
+    if isinstance(error, OperationalError | InterfaceError):
+        return VibroError(f"store {_shown(url)}: {said}{_remedy(said)}")
+    if getattr(error.orig, "sqlstate", None) == NOT_ALLOWED:
+        return VibroError(f"store {_shown(url)}: {said}; its user must own the database")
+    return None
+
+
+def _remedy(said: str) -> str:
+    if "password" in said:
+        return "; services.store_password_file names the file with the password"
+    if "SSL" in said or "certificate" in said:
+        return "; sslmode and sslrootcert in services.store say what is verified"
+    return ""
+
+
+def _shown(url: URL) -> str:
+    """Name the file, or the server's database without secrets."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return URL.create(
+        "postgresql", url.username, None, url.host, url.port, url.database
+    ).render_as_string()
 
 
 def _version(connection: Connection) -> str | None:
@@ -105,8 +162,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run the migrations up to a revision, all or none of them.
 
     SQLite would commit each statement of a migration by itself; the explicit transaction makes a
-    process that is killed meanwhile leave nothing behind, and another one that opens the same home
-    wait for its turn.
+    process that is killed meanwhile leave nothing behind, and another one that opens the same store
+    wait for its turn, as the lock does on PostgreSQL.
 
     Raises
     ------
@@ -123,12 +180,14 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     with _MIGRATING, engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("begin immediate")
+        else:
+            connection.exec_driver_sql(f"select pg_advisory_xact_lock({MIGRATING_KEY})")
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, revision)
         except CommandError as error:
             raise BadInputError(
-                f"{engine.url.database} holds a newer store than this Vibro knows ({error}): "
+                f"{_shown(engine.url)} holds a newer store than this Vibro knows ({error}): "
                 "update Vibro or name another home"
             ) from None
 

@@ -6,12 +6,29 @@ measured is NULL. A machine is named by ``site`` and ``machine``; in JSON by ``s
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, Dialect, Double, Index, LargeBinary, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Json = dict[str, Any]
+
+
+Text = String().with_variant(String(collation="C"), "postgresql")
+"""Text that every database compares and sorts as Python does, by code points."""
+
+
+class Number(TypeDecorator[float]):
+    """A float; what is not finite is kept as NULL, also where the database knows NaN."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        """Turn a value into what is kept."""
+        del dialect
+        return value if value is not None and math.isfinite(value) else None
 
 
 class Base(DeclarativeBase):
@@ -19,7 +36,8 @@ class Base(DeclarativeBase):
 
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as a class attribute)
         int: BigInteger,
-        str: String,
+        str: Text,
+        float: Number,
         bytes: LargeBinary,
         Json: JSON,
         list[Any]: JSON,

@@ -1,35 +1,20 @@
-"""The store's file and its migrations, whatever has become of the file."""
+"""The store's file, whatever has become of it."""
 
 from __future__ import annotations
 
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
 
-from cloud_jobs.store import Database, Store, ingest, progress
+from cloud_jobs.store import Store, ingest
 from cloud_jobs.store.books import OffsetRow
-from cloud_jobs.store.database import HEAD, _sqlite_settings, upgrade
-from cloud_jobs.store.tables import Base
+from cloud_jobs.store.database import _sqlite_settings, upgrade
 from tests.cloud_jobs.builders import event
 from vibro.errors import BadInputError, VibroError
-
-
-def config() -> Config:
-    made = Config()
-    made.set_main_option("script_location", "cloud_jobs.store:migrations")
-    return made
 
 
 def asked(home, query: str) -> list:
@@ -50,100 +35,6 @@ def fill(home) -> None:
     store.close()
 
 
-# -- migrations ------------------------------------------------------------------------------------
-
-
-def test_the_newest_migration_is_the_one_the_code_expects():
-    scripts = ScriptDirectory.from_config(config())
-    assert scripts.get_heads() == [HEAD]
-    assert len(list(scripts.walk_revisions())) == int(HEAD)
-
-
-def test_the_migrations_make_the_tables_that_the_code_declares(tmp_path):
-    database = Database.of_home(tmp_path)
-    with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        assert compare_metadata(context, Base.metadata) == []
-    direct = create_engine("sqlite://")
-    Base.metadata.create_all(direct)
-    ours, declared = inspect(database.engine), inspect(direct)
-    for table in Base.metadata.tables:
-        for what in ("get_columns", "get_pk_constraint", "get_indexes"):
-            made, wanted = getattr(ours, what)(table), getattr(declared, what)(table)
-            if what == "get_columns":
-                made, wanted = ({c["name"]: str(c) for c in columns} for columns in (made, wanted))
-            assert made == wanted, (table, what)
-    database.close()
-
-
-def test_every_step_leads_down_again(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
-    upgrade(engine)
-    for number in reversed(range(int(HEAD))):
-        with engine.begin() as connection:
-            down = config()
-            down.attributes["connection"] = connection
-            command.downgrade(down, f"{number:04}" if number else "base")
-        left = inspect(engine).get_table_names()
-        assert (left == ["alembic_version"]) == (number == 0)
-        columns = {c["name"] for t in left for c in inspect(engine).get_columns(t)}
-        assert ("first" in columns) == (number >= 2)
-    engine.dispose()
-    fill(tmp_path)
-
-
-def test_a_store_of_the_first_release_keeps_its_rows(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
-    upgrade(engine, "0001")
-    with engine.begin() as connection:
-        connection.execute(text("insert into offsets values ('t', 41)"))
-        connection.execute(text("insert into sequences values ('n', 'events', 'live', 7, 9, 2)"))
-    engine.dispose()
-    store = Store(tmp_path)
-    with store.transaction() as session:
-        assert progress.offsets(session) == {("t", 0): 41}
-        assert progress.sequences(session) == {("n", "events", "live", 7, 0): (0, 9, 2)}
-    assert store.received() == ({"events": 8}, 2)
-    store.close()
-
-
-DYING = """
-import os, signal, sys
-from pathlib import Path
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-from cloud_jobs.store import Store
-
-left = int(sys.argv[2])
-
-@event.listens_for(Engine, "after_cursor_execute")
-def die(connection, cursor, statement, *rest):
-    global left
-    if statement.strip().upper().startswith(("CREATE TABLE", "INSERT INTO ALEMBIC")):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-Store(Path(sys.argv[1]))
-"""
-
-
-@pytest.mark.parametrize("statements", [1, 9, 17])
-def test_a_process_killed_while_it_migrates_leaves_nothing(tmp_path, statements):
-    """Killed after the first table, midway, and between two migrations."""
-    killed = subprocess.run(
-        [sys.executable, "-c", DYING, str(tmp_path), str(statements)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert asked(tmp_path, "select name from sqlite_master") == []
-    fill(tmp_path)
-    assert asked(tmp_path, "select * from alembic_version") == [(HEAD,)]
-    assert asked(tmp_path, "select count(*) from events") == [(300,)]
-
-
 def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path, monkeypatch):
     engine = create_engine(f"sqlite:///{tmp_path / 'store.db'}")
     upgrade(engine, "0001")
@@ -159,38 +50,6 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path, monkeypatch
 
 
 # -- several at once -------------------------------------------------------------------------------
-
-OPENING = """
-import sys
-from pathlib import Path
-from cloud_jobs.store import Store
-print("ready", flush=True)
-sys.stdin.readline()
-store = Store(Path(sys.argv[1]))
-store.events()
-store.close()
-"""
-
-
-def test_processes_that_open_a_new_home_at_once_all_find_it_whole(tmp_path):
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENING, str(tmp_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    assert [p.stdout.readline() for p in started] == ["ready\n"] * 3
-    for process in started:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    for process in started:
-        _, said = process.communicate()
-        assert (process.returncode, said) == (0, "")
-    assert asked(tmp_path, "select * from alembic_version") == [(HEAD,)]
 
 
 def together(n: int, act) -> list[Exception]:

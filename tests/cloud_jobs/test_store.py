@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from cloud_jobs.store import Database, Store, finite, ingest, progress, upsert
+from cloud_jobs.store import Store, finite, ingest, progress, upsert
 from cloud_jobs.store.books import OffsetRow
 from cloud_jobs.store.ingest import Arrival
 from cloud_jobs.store.progress import OvertakenError, Taken
@@ -24,17 +22,16 @@ from vibro.assets import parse_register
 from vibro.faults import Fault, Severity
 from vibro.records import Health
 
-BACKENDS: dict[str, Callable[[Path], Database]] = {"sqlite": Database.of_home}
-"""Each opens (again) the database that belongs to a folder."""
+pytestmark = pytest.mark.usefixtures("backend")
 
 
-@pytest.fixture(params=BACKENDS)
-def opened(request, tmp_path):
+@pytest.fixture
+def opened(tmp_path):
     """Opens the store, and opens it again as another process would."""
     stores: list[Store] = []
 
     def open_store() -> Store:
-        stores.append(Store(tmp_path, BACKENDS[request.param](tmp_path)))
+        stores.append(Store(tmp_path))
         return stores[-1]
 
     yield open_store

@@ -184,6 +184,8 @@ def parse_register(text: str, origin: str) -> Register:
 
 def check_register(text: str) -> tuple[Register, list[str]]:
     """Parse a register; return what could be read and every mistake."""
+    if "\0" in text:
+        return Register({}), ["holds a NUL character: save it as plain text"]
     lines = io.StringIO(text.lstrip("\ufeff"), newline="")
     reader = csv.DictReader(lines, skipinitialspace=True)
     rows: dict[str, list[tuple[int, dict[str, Any]]]] = {}
