@@ -26,8 +26,15 @@ class Diagnosis:
     def __init__(self, settings: KafkaSection, folder: Path, client_id: str) -> None:
         self._settings, self._folder, self._name = settings, folder, client_id
 
-    def require(self, doing: str, topic: str = "") -> None:
+    def require(self, doing: str, topic: str = "", *, there: bool = True) -> None:
         """Connect once and ask for a topic, where there is one.
+
+        Parameters
+        ----------
+        doing : {'write', 'read'}
+        topic : str
+        there : bool
+            Whether the topic must exist.
 
         Raises
         ------
@@ -35,7 +42,7 @@ class Diagnosis:
             If that fails: no client need be made, which would try for long and then say less.
         """
         cause = find_cause(self._settings, self._folder, self._name, topic)
-        if cause is not None:
+        if cause is not None and (there or cause.kind != "topic_missing"):
             raise told(cause, self._settings, self._circumstances(doing, topic, 0.0))
 
     def explained(

@@ -40,7 +40,7 @@ class Follower:
     Raises
     ------
     TransportError
-        If the broker cannot be had.
+        If the broker cannot be had, or a topic may not be read; one may not be there yet.
     """
 
     def __init__(
@@ -54,7 +54,9 @@ class Follower:
     ) -> None:
         self._why = Diagnosis(settings, folder, client_id)
         self._topics = ", ".join(topics)
-        self._why.require("read")
+        for topic in topics:
+            # A topic that may not be seen has no messages, as far as a consumer says.
+            self._why.require("read", topic, there=False)
         options = reader_options(settings, folder, client_id) | {
             "fetch_max_wait_ms": round(min(QUESTION_S, settings.request_timeout_s / 2) * 1000),
             "metadata_max_age_ms": round(METADATA_AGE_S * 1000),

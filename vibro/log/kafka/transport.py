@@ -188,7 +188,7 @@ class KafkaTransport:
         Raises
         ------
         TransportError
-            If they cannot be read; a topic that does not exist has none.
+            If they cannot, or may not, be read; a topic that does not exist has none.
         """
         try:
             reader = self._reading()
@@ -209,6 +209,8 @@ class KafkaTransport:
 
         place = TopicPartition(topic, partition)
         if self._at is None or self._at[0] != place:
+            # A topic that may not be seen has no messages, as far as a consumer says.
+            self._why.require("read", topic, there=False)
             reader.assign([place])
         if self._at != (place, after):
             # Offset n of ours is n - 1 of Kafka's.

@@ -14,6 +14,7 @@ from kafka.admin import (
     ACLFilter,
     ACLOperation,
     ACLPermissionType,
+    ACLResourcePatternType,
     NewTopic,
     ResourcePattern,
     ResourcePatternFilter,
@@ -90,7 +91,7 @@ def allow(settings: KafkaSection, principal: str, topic: str, *operations: ACLOp
 
 def forbid(settings: KafkaSection, principal: str, topic: str) -> None:
     """Take all that a principal may do with one topic."""
-    pattern = ResourcePatternFilter(ResourceType.TOPIC, topic)
+    pattern = ResourcePatternFilter(ResourceType.TOPIC, topic, ACLResourcePatternType.ANY)
     asked = ACLFilter(f"User:{principal}", "*", ACLOperation.ANY, ACLPermissionType.ANY, pattern)
     with admin(settings) as client:
         client.delete_acls([asked])
