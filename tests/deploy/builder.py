@@ -39,12 +39,11 @@ class Image:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
 
-    def mounts(self, read_only: bool = True) -> list[Mount]:
+    def mounts(self) -> list[Mount]:
         """Its folders, and the Python of the base image; /etc is the box's own."""
-        layers = [Mount(to, at, read_only) for to, at in self.layers.items() if to != "/etc"]
-        return (
-            layers if PYTHON.is_relative_to("/usr") else [*layers, Mount(str(PYTHON), PYTHON, True)]
-        )
+        layers = [Mount(to, at, image=True) for to, at in self.layers.items() if to != "/etc"]
+        python = [] if PYTHON.is_relative_to("/usr") else [Mount(str(PYTHON), PYTHON, True)]
+        return [*layers, *python]
 
     def host_path(self, path: str) -> Path | None:
         """Where a path of the image lies, if a stage made it."""
@@ -118,9 +117,10 @@ class Builder:
         caches = [Mount(to, _cache()) for to in CACHE.findall(line)]
         # How packages are reached is this machine's business.
         ours = {k: v for k, v in os.environ.items() if k.startswith(("UV_", "PIP_", "SSL_"))}
+        tmp = Mount("/tmp", options="mode=1777")  # noqa: S108 (of the box)
         box = Box(
             etc=image.layers["/etc"],
-            mounts=[*image.mounts(read_only=False), *caches, Mount("/tmp", None, options="mode=1777")],
+            mounts=[*image.mounts(), *caches, tmp],
             environment={"HOME": "/root"} | ours | dict(image.environment),
             capabilities=("chown", "dac_override", "fowner", "setuid", "setgid"),
             folder=image.folder,

@@ -34,12 +34,16 @@ def need_namespaces() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A file or folder that is seen at a place; ``source`` None is a tmpfs with options."""
+    """A file or folder that is seen at a place; ``source`` None is a tmpfs with options.
+
+    What is of the ``image`` becomes read-only last, as places to mount on are made in it.
+    """
 
     target: str
     source: Path | None = None
     read_only: bool = False
     options: str = ""
+    image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,12 @@ def command(box: Box, argv: Sequence[str], root: Path) -> list[str]:
         lines += _host(Path(place), root)
     lines.append(f"mkdir {' '.join(str(root / name) for name in EMPTY)} {root / 'etc'}")
     lines.append(f"mount -t proc none {root / 'proc'}; mount --rbind /dev {root / 'dev'}")
-    lines += _bind(Mount("/etc", box.etc), root)
-    for mount in sorted(box.mounts, key=lambda m: m.target.count("/")):
+    mounts = sorted([Mount("/etc", box.etc, image=True), *box.mounts], key=_depth)
+    for mount in mounts:
         lines += _bind(mount, root)
     if box.read_only:
-        # Last, as places to mount on are made in them.
-        lines.append(f"mount -o remount,bind,ro {root / 'etc'}; mount -o remount,ro {root}")
+        lines += [_sealed(root / m.target.lstrip("/")) for m in mounts if m.image]
+        lines.append(f"mount -o remount,ro {root}")
     lines.append("exec " + shlex.join(["chroot", str(root), *_as_user(box), *argv]))
     # Processes have a space of their own, too: with the first of them all of them end.
     spaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
@@ -116,7 +120,15 @@ def _bind(mount: Mount, root: Path) -> list[str]:
     if not source.is_dir():
         make = f"mkdir -p {target.parent}; [ -e {target} ] || : > {target}"
     lines = [make, f"mount --bind {shlex.quote(str(source))} {target}"]
-    return [*lines, f"mount -o remount,bind,ro {target}"] if mount.read_only else lines
+    return [*lines, _sealed(target)] if mount.read_only else lines
+
+
+def _sealed(target: Path) -> str:
+    return f"mount -o remount,bind,ro {target}"
+
+
+def _depth(mount: Mount) -> int:
+    return mount.target.count("/")
 
 
 def _mount(kind: str, source: str, target: Path, options: str) -> str:

@@ -47,7 +47,7 @@ wait
 """
 POSTGRES = """
 cp "$POSTGRES_PASSWORD_FILE" /tmp/password
-initdb -D "$PGDATA" -U "$POSTGRES_USER" --auth=scram-sha-256 --pwfile=/tmp/password > /tmp/initdb
+initdb -D "$PGDATA" -U "$POSTGRES_USER" --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256 --pwfile=/tmp/password > /tmp/initdb
 echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
 postgres -D "$PGDATA" -c listen_addresses='*' &
 export PGPASSWORD="$(cat /tmp/password)"
@@ -149,6 +149,11 @@ class Stack:
         return subprocess.run(
             self._argv(name, argv, extra), capture_output=True, text=True, check=False
         )
+
+    def again(self, name: str, deadline_s: float = 180.0) -> None:
+        """Run a service that ends once more; it must end well."""
+        status = self._start(name).wait(deadline_s)
+        assert status == 0, f"{name} ended with {status}: {self.log(name)[-3000:]}"
 
     def down(self) -> None:
         """End everything."""

@@ -28,7 +28,9 @@ def command(home: Path, host: str, port: int, as_json: bool) -> None:
     Fleet, trends, events and their pictures, until Ctrl-C. It only reads: it may run beside
     `vibro cloud run` or over what a demo left.
     """
-    if not (home / "store.db").exists():
+    from cloud_jobs.config import load  # noqa: PLC0415
+
+    if not load(home).services.store and not (home / "store.db").exists():
         raise BadInputError(
             f"{home} holds no store.db: name a home with --home, or make one with `vibro demo`"
         )
