@@ -16,7 +16,7 @@ from edge_node.ship import FIRST_BATCH, FIRST_WAIT_S, LONGEST_WAIT_S, Shipper
 from edge_node.spool import Spool
 from tests.edge_node.spools import NO_BOUND, no_file_grows, put, waiting
 from vibro.errors import VibroError
-from vibro.log import EmbeddedLog, Message, Stored
+from vibro.log import EmbeddedLog, Message, Stored, TooLargeError
 
 
 class Sent:
@@ -254,6 +254,48 @@ def test_what_was_acknowledged_is_not_sent_again_though_the_disk_cannot_forget_i
     assert opened().peek(NO_BOUND)[0].sequence == 2
     assert ship.drain(10.0) == 1
     assert [m.sequence for _, m in transport.stored] == [0, 1, 2]
+
+
+def test_what_no_message_can_hold_is_given_up_and_holds_up_nothing(opened, caplog):
+    """The transport points at it; those before it were perhaps stored, and are sent again."""
+    spool, tried = opened(), []
+
+    class Narrow(Sent):
+        def send(self, topic: str, messages: Sequence[Message]) -> None:
+            tried.append([m.sequence for m in messages])
+            for at, message in enumerate(messages):
+                if len(message.value) > 1000:
+                    super().send(topic, messages[:at])
+                    raise TooLargeError("larger than the topic takes", at)
+            super().send(topic, messages)
+
+    sizes = [10, 5000, 10, 6000, 10]
+    put(spool, *[("clips", "live", bytes(size), i) for i, size in enumerate(sizes)])
+    ship = shipper(spool, Narrow())
+    with caplog.at_level("WARNING"):
+        assert ship.drain(0.0) == 3
+    assert tried == [[0, 1, 2, 3, 4], [0, 2, 3, 4], [0, 2, 4]]
+    assert waiting(spool) == []
+    assert spool.given_up() == {"clips": (2, 11_000)}
+    (loss,) = spool.open_losses()
+    assert (loss.reason, loss.first, loss.last) == ("too large for a message", 1, 3)
+    assert ship.last_error == ""
+    assert [r.getMessage().split(":")[1] for r in caplog.records] == [
+        " clips 1 of the live lane is given up", " clips 3 of the live lane is given up",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mood", ["refuse", "late"])
+def test_a_full_spool_gives_up_nothing_that_may_have_arrived(opened, mood):
+    spool, transport = opened(max_bytes=60_000), Sent([mood])
+    put(spool, *[("features", "live", bytes(4000), i) for i in range(8)])
+    ship = shipper(spool, transport)
+    ship.drain(0.0)
+    put(spool, *[("features", "live", bytes(4000), i) for i in range(8, 20)])
+    ship.drain(1000.0)
+    arrived = {m.sequence for _, m in transport.stored}
+    assert set(range(8)) <= arrived
+    assert len(arrived) + spool.given_up()["features"][0] == 20
 
 
 def test_live_goes_first_and_a_new_event_overtakes_the_backfill(opened):
