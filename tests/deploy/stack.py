@@ -47,7 +47,8 @@ wait
 """
 POSTGRES = """
 cp "$POSTGRES_PASSWORD_FILE" /tmp/password
-initdb -D "$PGDATA" -U "$POSTGRES_USER" --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256 --pwfile=/tmp/password > /tmp/initdb
+initdb -D "$PGDATA" -U "$POSTGRES_USER" --encoding=UTF8 --locale=C.UTF-8 \
+  --auth=scram-sha-256 --pwfile=/tmp/password > /tmp/initdb
 echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
 postgres -D "$PGDATA" -c listen_addresses='*' &
 export PGPASSWORD="$(cat /tmp/password)"

@@ -19,7 +19,7 @@ from tests.services.fixtures import missing_is_told
 from vibro.cli.main import cli
 
 OWN = re.compile(rf"vibro-(cloud|edge):{re.escape(vibro.__version__)}\Z")
-PINNED = re.compile(r"[a-z/]+:\d+\.\d+\.?\d*[-a-z]*\Z")
+PINNED = re.compile(r"([a-z/]+:\d+\.\d+\.\d+|postgres:\d+\.\d+)(-[a-z]+)?\Z")
 ONE_SHOT = {"init", "setup", "authority"}
 SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|KEY")
 
@@ -33,7 +33,7 @@ DOCUMENTED = {
     "postgres": r"POSTGRES_(USER|DB|PASSWORD_FILE)",
     # GF_<SECTION>_<KEY> of grafana.ini, __FILE behind it for the content of a file.
     "grafana/grafana": r"GF_SECURITY_ADMIN_PASSWORD__FILE|GF_USERS_ALLOW_SIGN_UP"
-    r"|GF_ANALYTICS_(REPORTING_ENABLED|CHECK_FOR_UPDATES|CHECK_FOR_PLUGIN_UPDATES)",
+    r"|GF_PLUGINS_PREINSTALL_DISABLED|GF_ANALYTICS_(REPORTING_ENABLED|CHECK_FOR_UPDATES|CHECK_FOR_PLUGIN_UPDATES)",
 }
 
 
@@ -52,9 +52,12 @@ def test_every_port_is_on_loopback_unless_someone_says_otherwise(services):
     ports = {p["target"]: p["host_ip"] for s in services.values() for p in s.get("ports", [])}
     assert ports == dict.fromkeys((3000, 8080, 8086, 9093), "127.0.0.1")
     with missing_is_told():
-        abroad = compose_model(VIBRO_BIND="192.0.2.1", VIBRO_BROKER_PORT="443")["services"]
+        told = {"VIBRO_BROKER_BIND": "192.0.2.1", "VIBRO_BROKER_PORT": "443"}
+        abroad = compose_model(**told)["services"]
     (port,) = abroad["kafka"]["ports"]
     assert (port["host_ip"], port["published"], port["target"]) == ("192.0.2.1", "443", 9093)
+    assert abroad["kafka"]["environment"]["VIBRO_BROKER_PORT"] == "443"
+    assert abroad["grafana"]["ports"][0]["host_ip"] == "127.0.0.1"
 
 
 def test_images_are_pinned_and_ours_carry_our_version(services):
