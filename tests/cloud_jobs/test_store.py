@@ -9,13 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from cloud_jobs.store import Store, finite, ingest, progress, upsert
 from cloud_jobs.store.books import OffsetRow
 from cloud_jobs.store.ingest import Arrival
 from cloud_jobs.store.progress import OvertakenError, Taken
-from cloud_jobs.store.tables import CaseEventRow, EventRow, MachineRow, PointRow
+from cloud_jobs.store.tables import (
+    CaseEventRow,
+    CaseRow,
+    ClipRow,
+    EventRow,
+    MachineRow,
+    PointRow,
+)
 from tests.cloud_jobs.builders import S, case_row, clip, event, heartbeat, model_row
 from tests.cloud_jobs.serve.homes import REGISTER
 from vibro.assets import parse_register
@@ -114,6 +122,42 @@ def test_the_numbers_of_the_trade_survive(store):
     (node,) = store.nodes()
     assert node.detail == {"grad": "°C", "lag_s": None, "deep": [{"x": [1]}]}
     assert store.totals()["raw_bytes"] == 2**53 - 1
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_kept_as_nothing(store, value):
+    kept(store, clip(1.0))
+    with store.transaction() as session:
+        session.add(case_row("added", probability=value))
+        row = case_row("upserted", probability=value)
+        facts = {name: getattr(row, name) for name in CaseRow.__table__.columns.keys()}  # noqa: SIM118
+        upsert(session, CaseRow, [facts])
+    assert [c.probability for c in store.cases()] == [None, None]
+    with pytest.raises(IntegrityError), store.transaction() as session:
+        session.get(ClipRow, clip(1.0).id.thing).rate_hz = value
+
+
+def test_texts_of_json_survive_whatever_they_hold(store):
+    odd = {"nul": "\0", "half": "\ud800", "emoji": "\U0001f600", "": "'\"\\", "deep": [[]] * 3}
+    big = {"int": 2**70, "float": 5e-324, "max": 1.7976931348623157e308, "none": None, "no": False}
+    kept(store, replace(heartbeat(1.0), detail=odd | big))
+    (node,) = store.nodes()
+    assert node.detail == {k: v for k, v in (odd | big).items() if v is not None}
+    assert isinstance(node.detail["int"], int)
+
+
+def test_texts_are_sorted_by_code_points(store):
+    """Where a person's language sorts, `ab` comes before `a-c`, and `B` after `a`."""
+    names = ["a-c", "ab", "a1", "a-", "a-1", "b", "a"]
+    kept(store, *(event(1.0, machine=name) for name in names))
+    things = [e.thing for e in store.events()]
+    assert things == sorted(things)
+    with store.transaction() as session:
+        rows = [{"topic": t, "partition": 0, "offset": 1} for t in ("é", "B", "a", "_", "Z", "z")]
+        upsert(session, OffsetRow, rows)
+        topics = list(session.scalars(select(OffsetRow.topic).order_by(OffsetRow.topic)))
+    assert topics == sorted(topics)
+    assert len(topics) == 6
 
 
 def test_finite_knows_every_container():
