@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -29,6 +31,11 @@ MOST_UID = 40
 class Contract:
     """The server; as a context manager it listens on a free port of 127.0.0.1.
 
+    Parameters
+    ----------
+    certificate : tuple of Path, optional
+        Certificate and key: it then speaks TLS.
+
     Attributes
     ----------
     writes : list of (str, str)
@@ -39,7 +46,7 @@ class Contract:
         Whether the rules come from a file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
         self.folders: dict[str, Json] = {}
         self.boards: dict[str, Json] = {}
         self.datasources: dict[str, Json] = {}
@@ -50,11 +57,16 @@ class Contract:
         self.before_save: Callable[[], None] = lambda: None
         self._count = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def url(self) -> str:
         """Address of the server."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Contract:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +17,7 @@ from dashboards.grafana import Grafana
 from dashboards.push import Place, plan, push
 from tests.dashboards.contract import VIEWER, Contract
 from tests.dashboards.rigs import KINDS, Rig, of_contract, real
+from tests.services.certificates import Authority
 from tests.vibro.cli.commands import Done, refused, vibro
 from vibro.cli.dashboards.options import PAGE, server_of
 from vibro.errors import VibroError
@@ -287,6 +290,27 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(tmp_path):
 def test_a_token_that_would_travel_unencrypted_is_warned_of(capsys, url, warned):
     assert server_of(url) == url
     assert ("not encrypted" in capsys.readouterr().err) == warned
+
+
+def test_a_certificate_is_trusted_only_when_somebody_known_signed_it(tmp_path):
+    authority = Authority(tmp_path)
+    with Contract(authority.credentials("grafana")) as contract:
+        rig = of_contract(contract, tmp_path)
+        done = rig.push("--dry-run")
+        failed(done, "its certificate is not trusted", "--ca-file")
+        done = rig.push("--dry-run", "--ca-file", str(authority.certificate))
+        assert (done.status, "new     dashboard Fleet" in done.out) == (0, True)
+    refused(rig.push("--ca-file", str(tmp_path / "none.pem")), "--ca-file", "no such file")
+
+
+def test_a_library_that_is_not_installed_names_the_extra(tmp_path):
+    code = (
+        "import sys\nsys.modules['grafana_foundation_sdk'] = None\n"
+        f"from vibro.cli.main import main\nmain(['dashboards', 'build', {str(tmp_path)!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "pip install 'vibro[dashboards]'" in done.stderr
 
 
 def test_nobody_there_is_one_line(tmp_path):
