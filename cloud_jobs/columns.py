@@ -102,11 +102,10 @@ def block_rows(table: str, blocks: Sequence[FeatureBlock]) -> pa.Table:
 def _column(field: pa.Field, blocks: Sequence[FeatureBlock]) -> pa.Array:
     name = field.name
     if name in ("channel", "state"):
-        words = [np.asarray(_words(b, name), dtype=object)[b.columns[name]] for b in blocks]
-        return pa.array(np.concatenate(words), field.type)
+        return pa.concat_arrays([_words(field, b) for b in blocks])
     if name in _SAME:
-        same = [np.repeat(np.asarray(_SAME[name](b)), b.rows) for b in blocks]
-        return pa.array(np.concatenate(same), field.type)
+        same = [pa.repeat(pa.scalar(_SAME[name](b), field.type), b.rows) for b in blocks]
+        return pa.concat_arrays(same)
     if not all(name in b.columns for b in blocks):
         return pa.concat_arrays([_or_null(field, b) for b in blocks])
     return pa.array(np.concatenate([b.columns[name] for b in blocks])).cast(field.type)
@@ -118,8 +117,9 @@ def _or_null(field: pa.Field, block: FeatureBlock) -> pa.Array:
     return pa.array(block.columns[field.name]).cast(field.type)
 
 
-def _words(block: FeatureBlock, name: str) -> tuple[str, ...]:
-    return block.channels if name == "channel" else block.states
+def _words(field: pa.Field, block: FeatureBlock) -> pa.Array:
+    words = block.channels if field.name == "channel" else block.states
+    return pa.array(words, field.type).take(pa.array(block.columns[field.name]))
 
 
 _SAME: dict[str, Callable[[FeatureBlock], object]] = {
