@@ -22,6 +22,8 @@ from vibro.faults import Severity
 from vibro.features.table import FAST_NAMES, LONG_NAMES
 from vibro.records import ChannelPath
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 @pytest.fixture
 def sender(tmp_path):

@@ -18,6 +18,8 @@ from tests.cloud_jobs.builders import Sender, block, clip, consuming, event, hea
 from vibro.log import Message
 from vibro.wire import encode
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 def poll(home: Path, sender: Sender):
     return consuming(home, sender.log).poll()

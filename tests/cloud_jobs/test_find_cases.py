@@ -17,6 +17,8 @@ from vibro.assets import parse_register
 from vibro.faults import Severity
 from vibro.query import parse
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 NOW_S = 1_000_000
 
 

@@ -13,6 +13,8 @@ from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
 from tests.cloud_jobs.builders import S, Sender, block, clip, consuming, event, heartbeat
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 CONSUMER = """
 import os, signal, sys
 from pathlib import Path
@@ -112,6 +114,7 @@ KILLS = [
 
 def test_processes_killed_at_every_place_leave_the_effect_of_one_that_was_not(tmp_path):
     sender = Sender(tmp_path)
+    Store(tmp_path).close()
     for i, (place, times) in enumerate(KILLS):
         send_hour(sender, i)
         run_until_killed(tmp_path, place, times)
