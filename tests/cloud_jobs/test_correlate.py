@@ -19,6 +19,8 @@ from vibro.assets import parse_register
 from vibro.faults import Fault, Severity
 from vibro.records import Event, Health
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 M1, M2, M3 = "a/m1", "a/m2", "a/m3"
 
 
