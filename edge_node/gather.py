@@ -14,7 +14,7 @@ from vibro.records import SampleBlock
 
 
 class HopGatherer:
-    """Joins blocks until one reaches the end of a hop, on the grid of sample 0.
+    """Keeps blocks until one reaches the end of a hop, on the grid of sample 0, and joins them.
 
     What is joined depends on the blocks alone and not on where reading began: after a restart the
     same blocks come together. A block that reaches the end of a hop by itself is handed on as is.
@@ -29,19 +29,19 @@ class HopGatherer:
         self._hop = hop
         self._waiting: list[SampleBlock] = []
 
-    def push(self, block: SampleBlock) -> SampleBlock | None:
-        """Take a block; return all that waited with it, or None while no window can end."""
-        end = block.first_sample + block.counts.shape[1]
-        if end // self._hop == block.first_sample // self._hop:
-            self._waiting.append(block)
-            return None
-        if not self._waiting:
-            return block
-        self._waiting.append(block)
-        return self.rest()
+    @property
+    def first(self) -> SampleBlock | None:
+        """Oldest block that waits, None without one."""
+        return self._waiting[0] if self._waiting else None
 
-    def rest(self) -> SampleBlock | None:
-        """Return what waits, because the stream ends."""
+    def push(self, block: SampleBlock) -> bool:
+        """Take a block; return whether it reaches the end of a hop: then `take` what there is."""
+        self._waiting.append(block)
+        end = block.first_sample + int(block.counts.shape[1])
+        return end // self._hop != block.first_sample // self._hop
+
+    def take(self) -> SampleBlock | None:
+        """Return all that waits as one block, None if nothing does."""
         held, self._waiting = self._waiting, []
         if len(held) < 2:
             return held[0] if held else None

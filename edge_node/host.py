@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import threading
 import time
@@ -147,9 +148,11 @@ class Host:
         self._locks.close()
 
     def turn_or_wait(self) -> None:
-        """Give every node its turn; when none had anything to process, wait a little."""
-        if not self.turn():
-            self._idle()
+        """Give every node its turn; when none has anything more to process, wait a little."""
+        busy, due_s = self.turn(), self._due_s()
+        # Of a live source, or one that has ended, only another turn can tell.
+        if not busy or 0.0 < due_s < math.inf:
+            self._idle(due_s)
 
     def turn(self) -> bool:
         """Give every node its turn; return whether any had a block to process."""
@@ -157,10 +160,12 @@ class Host:
         if now >= self._looked_at:
             self._looked_at = now + MODELS_EVERY_S
             self._look_round(now)
-        # No short cut: every node gets its turn.
+        # No short cut: every node gets its turn. All decide before any does more than that.
         busy = [hosted.step() for hosted in self.nodes]
+        handed = False
         for hosted in self.nodes:
-            hosted.keep()
+            # One commit a turn: gathering all at once would hold up the decisions that come next.
+            handed = hosted.keep(commit=not handed) or handed
         return any(busy)
 
     def _look_round(self, now_s: float) -> None:
@@ -193,7 +198,11 @@ class Host:
                     node, ", ".join(waits),
                 )  # fmt: skip
 
-    def _idle(self) -> None:
+    def _due_s(self) -> float:
+        """Seconds until a source that knows it has a block; infinite if none does."""
+        return min(hosted.node.source.wait_s() for hosted in self.nodes)
+
+    def _idle(self, due_s: float) -> None:
         """Wait for whichever source is due first, briefly, so that no signal waits for long.
 
         A live source ends the wait at once.
@@ -201,9 +210,7 @@ class Host:
         now = time.monotonic()
         for hosted in self.nodes:
             hosted.rest(now)
-            hosted.keep()
-        due = min(hosted.node.source.wait_s() for hosted in self.nodes)
-        self._wake.wait(min(max(due, LEAST_IDLE_S), IDLE_S))
+        self._wake.wait(min(max(due_s, LEAST_IDLE_S), IDLE_S))
         self._wake.clear()
 
     def facts(self) -> dict[str, object]:

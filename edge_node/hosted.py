@@ -214,20 +214,33 @@ class HostedNode:
             self.uplink.tell()
         self.uplink.turn()
 
-    def keep(self) -> None:
-        """Do what no fast decision waits for: long windows; commit what is due and ship it.
+    def keep(self, *, commit: bool = True) -> bool:
+        """Do what no fast decision waits for: report, judge long windows, commit and ship.
 
         In real time the disk is left to a thread of its own, and the link to another.
+
+        Parameters
+        ----------
+        commit : bool
+            Hand over a commit that is due; else that is left to the next turn.
+
+        Returns
+        -------
+        bool
+            Whether one was handed over.
         """
         self.node.complete()
+        handed = False
         if self.real:
             if self._keeping is not None and not self._keeping.done():
-                return
+                return False
             self.settle()
-            if self.node.commit_due:
+            handed = commit and self.node.commit_due
+            if handed:
                 self._keeping_since = time.monotonic()
                 self._keeping = self._keeper.submit(self._write, self.node.hand_over())
         self._ship()
+        return handed
 
     def _write(self, batch: Batch) -> None:
         self.node.write(batch)

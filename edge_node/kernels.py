@@ -86,9 +86,10 @@ def _example(rate_hz: float) -> Callable[[], None]:
             batch = machine.push(second, 1500.0)
             if len(batch.fast):
                 _scored(batch.fast[0], batch.long[0] if len(batch.long) else None)
+                _decided(batch.fast[0])
                 _reported(batch.fast[0])
         for kind in (np.int16, np.int32, np.float32):
-            _held_against_limits(np.zeros((2, 8), kind))
+            _heard(np.zeros((2, 8), kind), rate_hz)
 
     return run
 
@@ -97,13 +98,22 @@ def _reported(fast: np.ndarray) -> None:
     from edge_node.reporting.intervals import PathReporter, StatusReporter  # noqa: PLC0415 (no start needs it)
 
     PathReporter("fast", "node", 1, 1).window(0, 0, "running", fast)
-    StatusReporter(1, 1).fast(0, 0, "running", judged=True, facts={"score_fast": fast[:, 0]})
+    StatusReporter(1, 1).fast(0, 0, "running", True, ("score_fast",), fast[:, :1].T)
 
 
-def _held_against_limits(counts: np.ndarray) -> None:
+def _decided(fast: np.ndarray) -> None:
+    from vibro.decide import BlockLevels, DecisionRules, FastSuspects  # noqa: PLC0415 (no start needs it)
+
+    FastSuspects(DecisionRules(), [1.0]).of(fast, np.ones(1))
+    BlockLevels("fast", 1).window(0, "running", np.ones(1))
+
+
+def _heard(counts: np.ndarray, rate_hz: float) -> None:
     """Samples as a source gives them: in memory of their own, or a part of a longer stretch."""
+    machine = MachineFeatures(rate_hz, [ChannelSetup()] * 2)
     levels = levels_of(np.ones(2), np.full((3, 2), np.inf))
     for block in (counts, counts[:, :4]):
+        machine.push(block, 1500.0)
         exceed(block, 0, 4, True, 4, 50.0, levels)
 
 

@@ -64,7 +64,7 @@ class Node:
         self._timeline, self._accounts, self._desk = parts.timeline, parts.accounts, parts.desk
         self._outbox, self._pipeline = parts.outbox, parts.pipeline
         self._rested = 0
-        self._commissioned = self._closed = False
+        self._commissioned = self._closed = self._decided = False
         self._last_commit_ns = 0
         self._resume()
         reflex = None if act is None else Reflex(config.reflex, source.info, self._accounts.end)
@@ -171,9 +171,10 @@ class Node:
     @property
     def commit_due(self) -> bool:
         """Whether an event waits, or enough of the stream has passed since the last commit."""
-        length = _ns(self.config.reporting.commit_s)
-        late = self.now_ns - self._last_commit_ns >= length
-        return self._timeline.begun and (late or self._outbox.urgent)
+        if not self._timeline.begun:
+            return False
+        passed_ns = self.now_ns - self._last_commit_ns
+        return self._outbox.urgent or passed_ns >= self.config.reporting.commit_s * 1e9
 
     def step(self, *, commit: bool = True) -> bool:
         """Process one block if there is one; return whether there was.
@@ -189,30 +190,49 @@ class Node:
         if isinstance(block, Gap):
             self._gap(block)
             return True
+        if self._decided:
+            self._settle()
         started = self._monotonic()
         if self._reflex is not None:
             for trip in self._reflex.push(block):
                 self._act(trip)
-        joined = self._gatherer.push(block)
-        if joined is not None:
-            self._take(joined, started)
-            if commit and self.commit_due:
-                self._commit()
+        if self._gatherer.push(block):
+            self._decide(block, started)
+            if commit:
+                self._settle()
+                if self.commit_due:
+                    self._commit()
+        else:
+            self._pipeline.push(block)
         return True
 
-    def _take(self, block: SampleBlock, started: float) -> None:
-        """Process samples up to the end of a window."""
-        # Before any of its windows is judged.
-        self._date(block.first_sample, block.t0_ns)
+    def _decide(self, block: SampleBlock, started: float) -> None:
+        """Decide on the windows that end with a hop; what follows from it waits for `_settle`."""
+        if (first := self._gatherer.first) is not None:
+            # Before any of its windows is judged.
+            self._date(first.first_sample, first.t0_ns)
         windows = self._pipeline.push(block)
         self._accounts.tally.add(self._monotonic() - started, windows)
-        self._accounts.block(block)
-        self._desk.push(block, self._pipeline.state)
+        self._decided = True
+
+    def _settle(self) -> None:
+        """Report, count and remember what has been decided on."""
+        self._decided = False
+        self._pipeline.report()
+        if (block := self._gatherer.take()) is not None:
+            self._accounts.block(block)
+            self._desk.push(block, self._pipeline.state)
         if self._accounts.silent(self.now_ns):
             self._outbox.add(self._heartbeat())
 
     def complete(self) -> None:
-        """Judge the long windows of the last block: whoever drives the node has time for them."""
+        """Do what the last decisions did not wait for: reports, and the long windows.
+
+        Whoever drives the node does so once it has decided for all machines; else the next step
+        does.
+        """
+        if self._decided:
+            self._settle()
         self._pipeline.complete()
 
     def _date(self, sample: int, t_ns: int) -> None:
@@ -269,9 +289,12 @@ class Node:
     # -- committing ----------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Process what waits for the end of its hop, because nothing will follow."""
-        if (waiting := self._gatherer.rest()) is not None:
-            self._take(waiting, self._monotonic())
+        """Count and remember what waits for the end of its hop, because nothing will follow."""
+        if self._decided:
+            self._settle()
+        if (first := self._gatherer.first) is not None:
+            self._date(first.first_sample, first.t0_ns)
+            self._settle()
 
     def finish(self, *, closing: bool = False) -> None:
         """Close what is open and commit: the source has ended.
@@ -319,8 +342,8 @@ class Node:
             return batch
 
     def _gathered(self, *, everything: bool, wait: bool) -> AbstractContextManager[Batch]:
+        self.complete()
         self._last_commit_ns = self.now_ns
-        self._pipeline.complete()
         return self._outbox.gathered(
             self.now_ns,
             self.bundle_version,
@@ -332,7 +355,3 @@ class Node:
     def write(self, batch: Batch) -> None:
         """Write a batch into the spool; nothing else of the node may do so meanwhile."""
         self._outbox.write(batch)
-
-
-def _ns(seconds: float) -> int:
-    return round(seconds * 1e9)

@@ -53,6 +53,8 @@ class Outbox:
         self._writer, self._origin, self._channels = writer, origin, channels
         self.waiting, self._desk, self._privacy = waiting, desk, privacy
         self._records: list[Plain] = []
+        self.urgent = False
+        """Whether there is an event: it must not wait for the next commit in its turn."""
         self.commits = 0
         self.spool_bytes = writer.size_bytes()
 
@@ -65,11 +67,6 @@ class Outbox:
         self._privacy = privacy
 
     @property
-    def urgent(self) -> bool:
-        """Whether there is an event: it must not wait for the next commit in its turn."""
-        return any(isinstance(r, Event) for r in self._records)
-
-    @property
     def trouble(self) -> dict[str, str]:
         """What keeps the spool from the disk, for a heartbeat; empty when all is well."""
         return {"trouble": self._writer.trouble} if self._writer.trouble else {}
@@ -78,6 +75,7 @@ class Outbox:
         """Put a record in if it may leave; the spool will number it."""
         if self._privacy.lets(record):
             self._records.append(record)
+            self.urgent = self.urgent or isinstance(record, Event)
 
     def rows(self, rows: Sequence[Row]) -> None:
         """Let finished rows wait for more of their kind."""
@@ -119,7 +117,7 @@ class Outbox:
             leaves = bool(self._records or blocks)
             yield Batch(found, clips, checkpoint(clips, leaves), now_ns)
         self._desk.kept(clips)
-        self._records = []
+        self._records, self.urgent = [], False
         self.commits += 1
 
     def write(self, batch: Batch) -> None:

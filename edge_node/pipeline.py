@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from edge_node.clips.desk import ClipDesk
 from edge_node.config import NodeConfig, ReportingSection
-from edge_node.judging.judge import Judge
+from edge_node.judging.judge import FACTS, Judge, Verdict
 from edge_node.outbox import Outbox
-from edge_node.reporting.intervals import PathReporter, StatusReporter
+from edge_node.reporting.intervals import PathReporter, Row, StatusReporter
 from edge_node.timeline import Timeline
 from vibro.assets import Machine
 from vibro.bundle import Bundle
@@ -24,6 +24,9 @@ from vibro.features.spans import Spans
 from vibro.features.stream import MachineFeatures
 from vibro.forest import BLOCK
 from vibro.records import Event, Origin, SampleBlock, StreamInfo
+
+_Judged = tuple[str, int, int, int, NDArray[np.float32], Verdict]
+"""Path, first sample, start, end and values of a window, and what it came to."""
 
 
 class Pipeline:
@@ -55,7 +58,7 @@ class Pipeline:
     ) -> None:
         self._origin, self._timeline, self._outbox, self._desk = origin, timeline, outbox, desk
         self._rate_hz = info.rate_hz
-        self._scale = info.scale[:, None].astype(np.float32)
+        self._scale = info.scale
         reporting = config.reporting
         sample_ns = round(reporting.sample_s * 1e9)
         self.judge = Judge(
@@ -71,7 +74,7 @@ class Pipeline:
         }
         self._status = StatusReporter(len(info.channels), round(reporting.status_s * 1e9))
         self._done = {"fast": -1, "long": -1}
-        self._samples = np.empty((len(info.channels), 0), np.float32)
+        self._judged: list[_Judged] = []
         self._long: deque[tuple[int, NDArray[np.float32], float]] = deque()
         self._reached = 0
         self.begin(0)
@@ -88,7 +91,11 @@ class Pipeline:
         """Expect this sample next; windows that were judged before are passed over."""
         self._judge_long(math.inf)
         self._features = MachineFeatures(
-            self._rate_hz, self.judge.setups, start_sample=start_sample
+            self._rate_hz,
+            self.judge.setups,
+            start_sample=start_sample,
+            scale=self._scale,
+            reflex=False,
         )
 
     @property
@@ -117,70 +124,75 @@ class Pipeline:
         self.judge.use(bundle)
 
     def push(self, block: SampleBlock) -> int:
-        """Take the next samples: score, decide and report every window that they end.
+        """Take the next samples: score and decide on every fast window that they end.
+
+        What the last of them came to is reported, and the long windows are judged, by `complete`
+        or the next push: no fast decision of any machine waits for that.
 
         Returns
         -------
         int
             Fast windows that were judged.
         """
-        self.complete()
-        batch = self._features.push(self._scaled(block.counts), block.rpm, patient=True)
-        self._long += [
-            (first, values, rpm)
-            for first, values, rpm in zip(
-                batch.long_first.tolist(), batch.long, batch.long_rpm.tolist(), strict=True
-            )
-            if first > self._done["long"]
-        ]
-        fast = zip(batch.fast_first.tolist(), batch.fast, batch.fast_rpm.tolist(), strict=True)
-        new = [window for window in fast if window[0] > self._done["fast"]]
-        for i, (first, values, rpm) in enumerate(new):
-            if i > 0:
-                self.complete()
-            self._reached = first + self.spans.fast_window
-            self._window("fast", first, self._reached, values, rpm)
-            self._done["fast"] = first
-        return len(new)
+        if self._judged or self._long:
+            self.complete()
+        batch = self._features.push(block.counts, block.rpm, patient=True)
+        for first, values, rpm in _windows(batch.long_first, batch.long, batch.long_rpm):
+            if first > self._done["long"]:
+                self._long.append((first, values, rpm))
+        judged = 0
+        for first, values, rpm in _windows(batch.fast_first, batch.fast, batch.fast_rpm):
+            if first > self._done["fast"]:
+                if judged:
+                    self.complete()
+                self._reached = first + self.spans.fast_window
+                self._judge("fast", first, self._reached, values, rpm)
+                self._done["fast"] = first
+                judged += 1
+        return judged
 
     def complete(self) -> None:
-        """Judge the long windows that have ended, up to the last fast one.
+        """Report what was judged, and judge the long windows that have ended.
 
         Each is judged after the first fast window that ends when it does or later, however long
-        the blocks are. `push` leaves those of its last fast window to the next push, or to whoever
-        has time before: no fast decision waits for a long one.
+        the blocks are.
         """
-        self._judge_long(self._reached)
+        self.report()
+        if self._long:
+            self._judge_long(self._reached)
 
     def _judge_long(self, upto: float) -> None:
         while self._long and self._long[0][0] + self.spans.long_window_samples <= upto:
             self._features.complete()
             first, values, rpm = self._long.popleft()
-            self._window("long", first, first + self.spans.long_window_samples, values, rpm)
+            self._judge("long", first, first + self.spans.long_window_samples, values, rpm)
             self._done["long"] = first
+            self.report()
 
-    def _scaled(self, counts: NDArray[Any]) -> NDArray[np.float32]:
-        """Samples in m/s2, in memory that the next block will take."""
-        if self._samples.shape != counts.shape:
-            self._samples = np.empty(counts.shape, np.float32)
-        np.copyto(self._samples, counts, casting="same_kind")
-        return np.multiply(self._samples, self._scale, out=self._samples)
-
-    def _window(
+    def _judge(
         self, path: str, first: int, end: int, values: NDArray[np.float32], rpm: float
     ) -> None:
         t0_ns, end_ns = self._timeline.time_of(first), self._timeline.time_of(end)
         verdict = self.judge.window(path, first, t0_ns, end_ns, values, rpm)
-        if verdict.state not in UNJUDGED:
-            self._outbox.rows(self._paths[path].window(first, t0_ns, verdict.state, values))
-        if path == "fast":
-            self._outbox.rows(
-                self._status.fast(first, t0_ns, verdict.state, verdict.judged, verdict.facts)
-            )
-        for event in verdict.events:
-            self._keep(replace(event, origin=self._origin))
-        self._desk.window(end_ns, verdict.state)
-        self._desk.later(end_ns)
+        self._judged.append((path, first, t0_ns, end_ns, values, verdict))
+
+    def report(self) -> None:
+        """Report every window that was judged and is not yet reported."""
+        judged, self._judged = self._judged, []
+        for path, first, t0_ns, end_ns, values, verdict in judged:
+            rows: list[Row] = []
+            if verdict.state not in UNJUDGED:
+                rows = self._paths[path].window(first, t0_ns, verdict.state, values)
+            if verdict.facts is not None:
+                rows += self._status.fast(
+                    first, t0_ns, verdict.state, verdict.judged, FACTS, verdict.facts
+                )
+            if rows:
+                self._outbox.rows(rows)
+            for event in verdict.events:
+                self._keep(replace(event, origin=self._origin))
+            self._desk.window(end_ns, verdict.state)
+            self._desk.later(end_ns)
 
     def _keep(self, event: Event) -> None:
         """Hand on an event's revision; a clip is asked for where one is due."""
@@ -194,6 +206,7 @@ class Pipeline:
 
     def finish(self) -> None:
         """Judge what is left and close whatever interval is open, because the stream ends."""
+        self.report()
         self._judge_long(math.inf)
         self._outbox.rows(self._status.close())
         for path in self._paths.values():
@@ -220,3 +233,9 @@ class Pipeline:
     def follow(self, state: Mapping[str, Any]) -> None:
         """Go on judging where the epoch before left off."""
         self.judge.restore(state["judge"])
+
+
+def _windows(
+    first: NDArray[np.int64], values: NDArray[np.float32], rpm: NDArray[np.float64]
+) -> Iterable[tuple[int, NDArray[np.float32], float]]:
+    return zip(first.tolist(), values, rpm.tolist(), strict=True) if len(first) else ()

@@ -36,6 +36,12 @@ from vibro.iso10816 import IsoLimits
 from vibro.records import LIVE, Event, Origin, RecordId, StreamInfo
 
 Floats = NDArray[np.float32]
+FACTS = (
+    *("score_fast", "p_fast", "severity", "rpm", "judged_share"),
+    *("score_long", "p_long", "velocity_rms_mm_s"),
+)
+"""What a fast window adds to the status, in the order of the rows of `Verdict.facts`."""
+_LAST = FACTS[5:]
 Told = tuple[str, tuple[tuple[str, float], ...]]
 _NAN = float("nan")
 _RMS = FAST_NAMES.index("rms")
@@ -44,12 +50,18 @@ _VELOCITY = LONG_NAMES.index("velocity_rms_mm_s")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one window of all channels came to."""
+    """What one window of all channels came to.
+
+    Attributes
+    ----------
+    facts : ndarray of float32, shape (len(FACTS), channels), or None
+        None for a long window.
+    """
 
     state: str
     judged: bool
     events: tuple[Event, ...]
-    facts: dict[str, Floats]
+    facts: Floats | None
 
 
 class Judge:
@@ -107,8 +119,7 @@ class Judge:
         self._severity = np.zeros(n, np.float32)
         self._running, self._judged = 0, np.zeros(n, np.int64)
         self._told: list[Told] = [("", ())] * n
-        nan = np.full(n, np.nan, np.float32)
-        self._last = {"score_long": nan, "p_long": nan, "velocity_rms_mm_s": nan}
+        self._last = np.full((len(_LAST), n), np.nan, np.float32)
 
     @property
     def state(self) -> str:
@@ -150,6 +161,7 @@ class Judge:
         for new, held in zip(other._deciders, self._deciders, strict=True):
             new.restore(held.snapshot())
         self._deciders, self._screen = other._deciders, other._screen
+        self._screen.settle()
 
     def window(
         self, path: str, first: int, t0_ns: int, end_ns: int, values: Floats, rpm: float
@@ -168,23 +180,20 @@ class Judge:
                 for c in range(len(self._deciders))
             }
         if path == "long":
-            self._last = {
-                "score_long": judged.score,
-                "p_long": judged.p_value.astype(np.float32),
-                "velocity_rms_mm_s": values[:, _VELOCITY],
-            }
+            self._last[:] = judged.score, judged.p_value, values[:, _VELOCITY]
         events = []
         for c, w in asked.items():
             windows = [w] if block is None else [*self._block(block, c, w), w]
             changes = [self._deciders[c].window(x) for x in windows]
             self._severity[c] = self._deciders[c].severity
-            self._screen.blind_ns = max(self._screen.blind_ns, self._deciders[c].blind_ns)
             for change in filter(None, changes):
                 if change.t_clear_ns is None:
                     self._told[c] = self._models.told_by(path, c, values[c], self.state)
                 events.append(self._event(c, change, rpm))
+        if asked:
+            self._screen.settle()
         known = judged.p_value == judged.p_value
-        facts = self._facts(judged, known, rpm, state) if path == "fast" else {}
+        facts = self._facts(judged, known, rpm, state) if path == "fast" else None
         return Verdict(state, bool(known.any()), tuple(events), facts)
 
     def _enter(self, path: str, t0_ns: int, end_ns: int, values: Floats, rpm: float) -> str:
@@ -195,7 +204,7 @@ class Judge:
         if self._states.goes_back(end_ns):
             for decider in self._deciders:
                 decider.rewind(t0_ns)
-            self._screen.blind_ns = min(self._screen.blind_ns, t0_ns)
+            self._screen.settle()
         before = self.state
         level = _NAN if rpm == rpm else float(values[:, _RMS].max())
         state = self._states.window(t0_ns, end_ns, rpm, level)
@@ -214,26 +223,22 @@ class Judge:
 
     # -- what is told --------------------------------------------------------------------------
 
-    def _facts(
-        self, judged: Judged, known: NDArray[np.bool_], rpm: float, state: str
-    ) -> dict[str, Floats]:
+    def _facts(self, judged: Judged, known: NDArray[np.bool_], rpm: float, state: str) -> Floats:
         if state != STOPPED:
             self._running += 1
             self._judged += known
-        return {
-            "score_fast": judged.score,
-            "p_fast": judged.p_value.astype(np.float32),
-            "severity": self._severity.copy(),
-            "rpm": np.full(len(known), rpm, np.float32),
-            "judged_share": known.astype(np.float32),
-            **self._last,
-        }
+        facts = np.empty((len(FACTS), len(known)), np.float32)
+        facts[0], facts[1], facts[2] = judged.score, judged.p_value, self._severity
+        facts[3], facts[4] = rpm, known
+        facts[5:] = self._last
+        return facts
 
     def close(self, now_ns: int) -> list[Event]:
         """Declare every open event over, because nothing more of this stream will come."""
         self._severity[:] = 0.0
-        found = enumerate(d.close(now_ns) for d in self._deciders)
-        return [self._event(c, x, _NAN) for c, x in found if x]
+        closed = [d.close(now_ns) for d in self._deciders]
+        self._screen.settle()
+        return [self._event(c, x, _NAN) for c, x in enumerate(closed) if x]
 
     def _event(self, c: int, change: Change, rpm: float) -> Event:
         channel, epoch = self._info.channels[c], self._info.stream_epoch
@@ -286,7 +291,7 @@ class Judge:
             "blocks": {path: b.snapshot() for path, b in self._blocks.items()},
             "levels_of": self._levels_of,
             "told": self._told,
-            "last": {k: [float(x) for x in v] for k, v in self._last.items()},
+            "last": dict(zip(_LAST, self._last.astype(float).tolist(), strict=True)),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -304,8 +309,8 @@ class Judge:
         for decider, held in zip(self._deciders, state["deciders"], strict=True):
             decider.restore(held)
         self._severity[:] = [d.severity for d in self._deciders]
-        self._screen.blind_ns = max(d.blind_ns for d in self._deciders)
-        self._last = {k: np.array(v, np.float32) for k, v in state["last"].items()}
+        self._screen.settle()
+        self._last[:] = [state["last"][name] for name in _LAST]
 
 
 def with_range(states: StateRules, machine: Machine) -> StateRules:

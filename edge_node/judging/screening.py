@@ -56,6 +56,8 @@ class Screen:
         self._fast_limits = _fast_limits(limits)
         self.blind_ns = -1
         """No channel is blind to windows that begin from here on."""
+        self.restless: list[int] = []
+        """Channels whose decider may change at a window without any sign."""
 
     def asked(
         self, head: Head, values: Floats, judged: Judged, usual: Callable[[], Usual], by_speed: bool
@@ -91,14 +93,20 @@ class Screen:
 
     def _suspected(self, values: Floats, judged: Judged) -> tuple[Sequence[int], bool]:
         """Channels to ask of a fast window, and whether one of them is strange to its model."""
-        p = judged.p_value.tolist()
-        found = self._suspects.of(values[:, _SIGNS].tolist(), p)
+        found = self._suspects.of(values, judged.p_value)
         if self._fast_limits is not None:
             columns, least = self._fast_limits
-            over: NDArray[np.bool_] = np.asarray((values[:, columns] >= least).any(axis=1))
-            found = [a or bool(b) for a, b in zip(found, over, strict=True)]
-        some = [c for c, d in enumerate(self._deciders) if found[c] or not d.quiet]
-        return some, bool(some) and any(p[c] < self._rules.p_watch for c in some)
+            over = np.flatnonzero((values[:, columns] >= least).any(axis=1)).tolist()
+            found = sorted({*found, *over})
+        if self.restless:
+            found = sorted({*found, *self.restless})
+        strange = bool(found) and bool((judged.p_value[found] < self._rules.p_watch).any())
+        return found, strange
+
+    def settle(self) -> None:
+        """Take note of what deciders have become: those with something open are always asked."""
+        self.restless = [c for c, d in enumerate(self._deciders) if not d.quiet]
+        self.blind_ns = max(d.blind_ns for d in self._deciders)
 
     def _fallen(self, values: Floats, usual: Usual, by_speed: bool) -> NDArray[np.bool_]:
         r = self._rules

@@ -9,12 +9,14 @@ how samples were chunked nor on a restart.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_node.reporting.arrays import packed, unpacked
 from vibro.dsp.running import add_about, add_known
 from vibro.features.table import FAST, LONG
 from vibro.wire.precision import STEPS, round_mantissa, round_to_spread
@@ -87,10 +89,9 @@ class PathReporter:
         for what, length in self._lengths.items():
             key = [t0_ns // length, state]
             held = self._open.get(what)
-            if held is not None and held["key"] != key:
-                rows += self._close(what)
-                held = None
-            if held is None:
+            if held is None or held["key"] != key:
+                if held is not None:
+                    rows += self._close(what)
                 held = self._open[what] = {
                     "key": key,
                     "first": first_sample,
@@ -148,7 +149,7 @@ class PathReporter:
     def snapshot(self) -> dict[str, Any]:
         """JSON-able state; `restore` brings it back bit for bit."""
         return {
-            what: {**held, **{k: held[k].astype(float).tolist() for k in _SUMS}}
+            what: {**held, **{k: packed(held[k]) for k in _SUMS}}
             for what, held in self._open.items()
         }
 
@@ -156,9 +157,10 @@ class PathReporter:
         """Continue from a snapshot, also from one that knows no spread: then none is known."""
         self._open = {}
         for what, held in state.items():
-            shape = np.shape(held["sum"])
-            plain = {"square": np.full(shape, np.nan), "origin": np.zeros(shape), **held}
-            self._open[what] = {**plain, **{k: np.array(plain[k], t) for k, t in _SUMS.items()}}
+            sums = {k: unpacked(held[k], t) for k, t in _SUMS.items() if k in held}
+            shape = sums["sum"].shape
+            unknown = {"square": np.full(shape, np.nan), "origin": np.zeros(shape, np.float32)}
+            self._open[what] = {**held, **unknown, **sums}
 
 
 _SUMS = {"sum": np.float64, "square": np.float64, "origin": np.float32, "max": np.float32}
@@ -176,18 +178,24 @@ class StatusReporter:
         self._interval_ns = interval_ns
 
     def fast(
-        self, first_sample: int, t0_ns: int, state: str, judged: bool, facts: dict[str, Floats]
+        self,
+        first_sample: int,
+        t0_ns: int,
+        state: str,
+        judged: bool,
+        names: Sequence[str],
+        values: Floats,
     ) -> list[Row]:
-        """Take one fast window: ``facts`` maps a status column to values of shape (channels,).
+        """Take one fast window: ``values`` of shape (names, channels) are its status columns.
 
         The columns ``score_fast``, ``score_long``, ``velocity_rms_mm_s`` and ``judged_share``
         (of each channel, where it is told) become means,
         ``p_fast`` and ``p_long`` minima, ``severity`` a maximum, everything else the last value.
         """
-        key, names = [t0_ns // self._interval_ns, state], list(facts)
+        key, names = [t0_ns // self._interval_ns, state], list(names)
         same = self._open is None or (self._open["key"], self._open["names"]) == (key, names)
         rows = [] if same else self.close()
-        new = np.array(list(facts.values()), np.float64)
+        new = values.astype(np.float64)
         if self._open is None:
             self._open = {
                 "key": key,

@@ -21,6 +21,7 @@ from edge_node.config import (
     SourceSection,
     SpoolSection,
 )
+from edge_node.judging.judge import FACTS
 from edge_node.judging.states import StatesSection
 from edge_node.node import Node
 from edge_node.sources.port import FOREVER_NS, Seekable
@@ -260,3 +261,8 @@ def without_luck(record: Record) -> Record:
         return record
     lucky = {"latency_us_log20", "spool_bytes"}
     return replace(record, detail={k: v for k, v in detail.items() if k not in lucky})
+
+
+def facts_of(verdict):
+    """What a window adds to the status, by name; empty for a long one."""
+    return {} if verdict.facts is None else dict(zip(FACTS, verdict.facts, strict=True))

@@ -28,8 +28,8 @@ def cut(sizes, first=0, rpm=None):
 
 def joined(sizes, first=0, rpm=None):
     gatherer = HopGatherer(HOP)
-    found = [gatherer.push(b) for b in cut(sizes, first, rpm)]
-    return [b for b in [*found, gatherer.rest()] if b is not None]
+    found = [gatherer.take() for b in cut(sizes, first, rpm) if gatherer.push(b)]
+    return [b for b in [*found, gatherer.take()] if b is not None]
 
 
 @given(st.lists(st.integers(1, 30), max_size=30))
@@ -44,9 +44,9 @@ def test_no_sample_is_lost_or_doubled_and_each_keeps_its_time(sizes):
 
 def test_a_block_is_handed_on_as_soon_as_it_reaches_the_end_of_a_hop():
     gatherer = HopGatherer(HOP)
-    given_on = [gatherer.push(b) for b in cut([4, 4, 4, 5, 8, 30])]
+    given_on = [gatherer.take() if gatherer.push(b) else None for b in cut([4, 4, 4, 5, 8, 30])]
     assert [b and b.counts.shape[1] for b in given_on] == [None, None, 12, None, 13, 30]
-    assert gatherer.rest() is None
+    assert gatherer.take() is None
 
 
 @pytest.mark.parametrize("skipped", range(1, 9))

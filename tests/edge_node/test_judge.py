@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_node.judging.judge import Judge
-from tests.edge_node.plants import KEYS, MACHINE, RATE, SCALE, T0, bundle_of, healthy
+from tests.edge_node.plants import KEYS, MACHINE, RATE, SCALE, T0, bundle_of, facts_of, healthy
 from vibro.bundle import Scorer
 from vibro.decide import DecisionRules
 from vibro.faults import Severity
@@ -75,9 +75,9 @@ def test_scores_are_the_scorers_and_facts_hold_the_last_long_window(rows, traine
     judge.use(trained)
     assert judge.bundle_version == "v1"
     first = told(judge, "fast", rows["fast"], 0)
-    assert np.isnan(first.facts["score_long"]).all()
-    assert told(judge, "long", rows["long"], 1).facts == {}
-    facts = told(judge, "fast", rows["fast"], 2).facts
+    assert np.isnan(facts_of(first)["score_long"]).all()
+    assert facts_of(told(judge, "long", rows["long"], 1)) == {}
+    facts = facts_of(told(judge, "fast", rows["fast"], 2))
     scorer = Scorer(trained, MACHINE.channels)
     for path in ("fast", "long"):
         score, p, _ = scorer.judge(path, rows[path], "running")
@@ -100,7 +100,7 @@ def test_an_event_says_who_when_and_why(rows, trained):
     assert event.severity is Severity.ALERT
     assert event.contributions[0][0] == "rms"
     assert event.contributions[0][1] > 10
-    assert told(judge, "fast", odd, 4).facts["severity"].tolist() == [0.0, 2.0]
+    assert facts_of(told(judge, "fast", odd, 4))["severity"].tolist() == [0.0, 2.0]
 
 
 def test_iso_zones_are_judged_without_any_bundle(rows):
@@ -120,7 +120,7 @@ def test_nothing_is_decided_while_the_machine_stands_still(rows, trained):
     for k in range(6):
         verdict = told(judge, "fast", rows["fast"] * 30, k, 0.0)
         assert verdict.events == ()
-        assert np.isnan(verdict.facts["score_fast"]).all()
+        assert np.isnan(facts_of(verdict)["score_fast"]).all()
 
 
 def test_the_bundle_brings_the_reference_of_change(rows, trained):
@@ -212,5 +212,5 @@ def test_it_continues_from_its_snapshot(rows, trained):
         found = [told(second, *windows[k], k) for k in range(cut, len(windows))]
         assert repr([v.events for v in found]) == repr([v.events for v in expected[cut:]])
         for a, b in zip(found, expected[cut:], strict=True):
-            for name in b.facts:
-                np.testing.assert_array_equal(a.facts[name], b.facts[name])
+            for name, value in facts_of(b).items():
+                np.testing.assert_array_equal(facts_of(a)[name], value)

@@ -66,7 +66,7 @@ for kind in (np.int16, np.int32, np.float32):
 reporter, status = PathReporter("fast", "node", 10**18, 10**18), StatusReporter(2, 10**18)
 for i, row in enumerate(fast):
     reporter.window(i, i, "running", row)
-    status.fast(i, i, "running", True, {"score_fast": row[:, 1]})
+    status.fast(i, i, "running", True, ["score_fast"], row[None, :, 1])
 means = [r.values for r in reporter.close() if r.content == "mean"]
 np.savez(
     out, peaks=np.array(peaks), means=np.array(means),
@@ -93,8 +93,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kernels") / "library"
     held = compile_library([25600.0], folder)
     assert {h.split(" ")[0].split(":")[1] for h in held} == {
-        "feed", "take_long", "_fill", "_means", "_judge", "_lengths",
-        "exceed", "add_about", "add_known",
+        "take", "feed", "take_long", "_judge", "_lengths", "stands_out",
+        "exceed", "add_about", "add_known", "add_counted",
     }  # fmt: skip
     return folder
 

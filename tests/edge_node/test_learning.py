@@ -11,7 +11,17 @@ import pytest
 from edge_node.judging.judge import Judge
 from edge_node.judging.learning import PRIOR_LEAST_P
 from edge_node.judging.prior import prior_of
-from tests.edge_node.plants import KEYS, MACHINE, RATE, SCALE, T0, bundle_of, config, healthy
+from tests.edge_node.plants import (
+    KEYS,
+    MACHINE,
+    RATE,
+    SCALE,
+    T0,
+    bundle_of,
+    config,
+    facts_of,
+    healthy,
+)
 from vibro.bundle import EVERY, encode
 from vibro.decide import DecisionRules, Limit, StateRules
 from vibro.errors import BadInputError
@@ -82,7 +92,7 @@ def test_from_the_first_minute_the_fleets_prior_judges_and_speaks_for_watch_at_m
     judge = judge_of(prior)
     assert judge.bundle_version == ""
     assert judge.standing() == ["prior", "prior"]
-    facts = told(judge, "fast", rows["fast"], 0).facts
+    facts = facts_of(told(judge, "fast", rows["fast"], 0))
     assert np.isfinite(facts["score_fast"]).all()
     events = [e for k in range(1, 9) for e in told(judge, "fast", rough(rows), k).events]
     assert {e.severity for e in events} == {Severity.WATCH}
@@ -97,8 +107,8 @@ def test_a_channels_own_baseline_is_asked_before_the_fleets(rows, trained, prior
         judge = judge_of(*bundles)
         assert judge.bundle_version == "v1"
         assert judge.standing() == ["proven", "prior"]
-        facts = told(judge, "fast", rows["fast"], 0).facts
-        alone = told(judge_of(own), "fast", rows["fast"], 0).facts
+        facts = facts_of(told(judge, "fast", rows["fast"], 0))
+        alone = facts_of(told(judge_of(own), "fast", rows["fast"], 0))
         np.testing.assert_array_equal(facts["p_fast"][0], alone["p_fast"][0])
         assert np.isnan(alone["p_fast"][1])
         assert facts["judged_share"].tolist() == [1.0, 1.0]
@@ -148,7 +158,7 @@ def test_a_state_never_seen_has_no_score_and_raises_nothing(rows, trained):
     for k in range(60):
         verdict = told(judge, "fast", loud, k, 900.0)
         assert (verdict.state, verdict.judged, verdict.events) == ("r0", False, ())
-        assert np.isnan(verdict.facts["score_fast"]).all()
+        assert np.isnan(facts_of(verdict)["score_fast"]).all()
     assert judge.standing() == ["learning", "learning"]
     assert judge.judged_share() == [0.0, 0.0]
     assert told(judge, "fast", rows["fast"], 60, 1480.0).judged

@@ -75,8 +75,8 @@ def test_reporters_continue_from_their_snapshots(steps, cut):
     def status(reporter, part):
         rows = []
         for first, t0, state, values in part:
-            facts = {"score_fast": values[:, 0], "p_fast": values[:, 0], "rpm": values[:, 0]}
-            rows += reporter.fast(first, t0, state, True, facts)
+            names = "score_fast", "p_fast", "rpm"
+            rows += reporter.fast(first, t0, state, True, names, np.stack([values[:, 0]] * 3))
         return rows
 
     whole, first, second = (PathReporter("fast", "n", 2 * S, 3 * S) for _ in range(3))
@@ -136,9 +136,9 @@ def test_windows_are_sampled_uniformly():
 def test_a_status_is_mean_worst_and_last(steps):
     reporter = StatusReporter(1, 1000 * S)
     for k, (value, severity, judged) in enumerate(steps):
-        v = np.array([value], np.float32)
-        facts = {"score_fast": v, "p_long": v, "severity": np.array([severity]), "rpm": v}
-        assert reporter.fast(k, k, "running", judged, facts) == []
+        names = "score_fast", "p_long", "severity", "rpm"
+        facts = np.array([[value], [value], [severity], [value]], np.float32)
+        assert reporter.fast(k, k, "running", judged, names, facts) == []
     (row,) = reporter.close()
     values = np.array([s[0] for s in steps], np.float32)
     real = values[~np.isnan(values)]

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vibro.dsp.running import add_counted
+
 Floats = NDArray[np.float64]
 
 
@@ -54,13 +56,7 @@ class BlockLevels:
                 "sum": np.zeros(len(levels)),
                 "count": np.zeros(len(levels), np.int64),
             }
-        known = levels == levels
-        if known.all():
-            held["sum"] += levels
-            held["count"] += 1
-        else:
-            np.add(held["sum"], levels, out=held["sum"], where=known)
-            held["count"] += known
+        add_counted(levels, held["sum"], held["count"])
         held["mixed"] |= state != held["state"]
         return closed
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vibro.decide.rules import DecisionRules
+from vibro.features.signs import Thresholds, stands_out
 
 LEAST_SPIKE_SAMPLES = 2048
 """In shorter windows (slower streams) an impact may look like a spike: one sample, then calm."""
@@ -37,33 +41,29 @@ class FastSuspects:
         full_scale_m_s2: Sequence[float],
         most_crest: float = math.nan,
     ) -> None:
-        self._p = max(rules.p_watch, rules.p_alert)
-        self._flat = rules.flat_rms_m_s2
-        self._repeat = min(rules.stuck_share, rules.dropout_share)
-        self._crest = rules.spike_share * most_crest
-        self._limits = [
-            (rules.clip_share * full, rules.bias_share * full) for full in full_scale_m_s2
-        ]
+        full = np.array(full_scale_m_s2, np.float64)
+        self._thresholds = Thresholds(
+            p=float(max(rules.p_watch, rules.p_alert)),
+            rms=float(rules.flat_rms_m_s2),
+            repeat=float(min(rules.stuck_share, rules.dropout_share)),
+            crest=float(rules.spike_share * most_crest),
+            top=rules.clip_share * full,
+            offset=rules.bias_share * full,
+        )
+        self._found = np.zeros(len(full), np.bool_)
 
-    def of(self, facts: Sequence[Sequence[float]], p: Sequence[float]) -> list[bool]:
-        """Tell for each channel whether any sign stands in the window.
+    def of(self, values: NDArray[np.float32], p: NDArray[np.float64]) -> list[int]:
+        """Return the channels in whose window any sign stands.
 
         Parameters
         ----------
-        facts : sequence of (rms, peak, mean, repeat_share), one a channel
-            m/s2 and the share of repeated samples; NaN is no sign.
-        p : sequence of float
+        values : ndarray of float32, shape (channels, features)
+            Fast vectors of one window; NaN is no sign.
+        p : ndarray of float64, shape (channels,)
             P-values; NaN is no sign.
         """
-        least_p, flat, most, crest = self._p, self._flat, self._repeat, self._crest
-        return [
-            p_value < least_p
-            or rms < flat
-            or repeat >= most
-            or peak + abs(mean) >= clip
-            or abs(mean) >= bias
-            or peak >= crest * rms
-            for (rms, peak, mean, repeat), p_value, (clip, bias) in zip(
-                facts, p, self._limits, strict=True
-            )
-        ]
+        # Code compiled ahead of time takes one type and layout, and does not look.
+        values = np.ascontiguousarray(values, np.float32)
+        if not stands_out(values, p, self._thresholds, self._found):
+            return []
+        return [int(c) for c in np.flatnonzero(self._found)]

@@ -53,3 +53,18 @@ def add_known(values, total, count, low, high):  # type: ignore[no-untyped-def]
                     low[i, j] = v
                 if not high[i, j] >= v:
                     high[i, j] = v
+
+
+@njit(variant=only, **EXACT)
+def add_counted(values, total, count):  # type: ignore[no-untyped-def]
+    """Add what is not NaN, and count it.
+
+    Parameters
+    ----------
+    values, total : ndarray of float64, shape (channels,)
+    count : ndarray of int64, shape (channels,)
+    """
+    for i in range(values.shape[0]):
+        if values[i] == values[i]:
+            total[i] += values[i]
+            count[i] += 1

@@ -32,6 +32,8 @@ _0, _HUGE = np.float32(0), np.float32(1e18)
 BASE, NEXT, BLOCK, FAST, LONG, SIGNAL, ENV_BASE, ENV, DEPTH = range(9)
 CURSOR = 9
 
+NEVER = 1 << 40
+"""Number of a reflex block that never comes."""
 FRESH, JOINED = np.float32(-1), np.float32(-2)
 """What stands for the RMS of the reflex block before the first one."""
 
@@ -108,24 +110,43 @@ def _forget(memory, first, count):  # type: ignore[no-untyped-def]
         memory[i] = kept[i]
 
 
-@njit(**INLINE)
-def _take(x, at, raw, cursor, grid):  # type: ignore[no-untyped-def]
-    """Copy as many samples as fit behind those still needed; return how many."""
-    if cursor[NEXT] - cursor[BASE] == raw.shape[0]:
-        keep = min(cursor[FAST] * grid.hop, cursor[SIGNAL] * grid.decimation)
-        keep = min(keep, cursor[BLOCK] * grid.block, cursor[NEXT])
-        _forget(raw, keep - cursor[BASE], cursor[NEXT] - keep)
+def counts_variant(args: tuple[Any, ...]) -> tuple[int, int]:
+    """Type of the samples and whether they lie without gaps: code is compiled for either."""
+    counts = args[0]
+    return counts.dtype.num, int(counts.flags.c_contiguous)
+
+
+@njit(variant=counts_variant, **KERNEL)
+def take(counts, at, count, scale, cursor, raw, keep):  # type: ignore[no-untyped-def]
+    """Append samples to the raw buffers, in m/s2; what is not finite counts as 0.
+
+    Parameters
+    ----------
+    counts : ndarray of int16, int32 or float32, shape (channels, n)
+    at, count : int
+        The samples ``at .. at + count - 1`` are taken; there must be room for them.
+    scale : ndarray of float32, shape (channels,)
+        m/s2 a count.
+    cursor : ndarray of int64, shape (CURSOR,)
+        Where the stream stands, advanced in place.
+    raw : ndarray of float32, shape (channels, room)
+    keep : int
+        Samples before this one are forgotten first; negative = none.
+    """
+    if keep >= 0:
+        for c in range(raw.shape[0]):
+            _forget(raw[c], keep - cursor[BASE], cursor[NEXT] - keep)
         cursor[BASE] = keep
     place = cursor[NEXT] - cursor[BASE]
-    count = min(x.shape[0] - at, raw.shape[0] - place)
-    # Slices here and below: an index that might be negative would forbid vectors.
-    new, room = x[at : at + count], raw[place : place + count]
-    for i in range(count):
-        v = new[i]
-        # Written so that NaN fails it: what is not a number must not stay in the filters.
-        room[i] = v if abs(v) < _HUGE else _0
+    for c in range(raw.shape[0]):
+        factor = scale[c]
+        # Slices here and below: an index that might be negative would forbid vectors.
+        new, room = counts[c, at : at + count], raw[c, place : place + count]
+        for i in range(count):
+            v = np.float32(new[i]) * factor
+            # Written so that NaN fails it: what is not a number must not stay in the filters.
+            room[i] = v if abs(v) < _HUGE else _0
     cursor[NEXT] += count
-    return count
 
 
 @njit(**INLINE)
@@ -190,53 +211,55 @@ def _decimated(raw, envelope, signal, depth, cursor, grid):  # type: ignore[no-u
 
 def _feed_variant(args: tuple[Any, ...]) -> tuple[int, int]:
     """Lengths that are constants in the code: fast window and envelope."""
-    kit = args[6]
+    kit = args[5]
     return len(kit.plan.size), len(kit.envelope_plan.size)
 
 
 @njit(variant=_feed_variant, **KERNEL)
-def feed(x, cursor, local, buffers, grid, bands, kit, reflex, fast):  # type: ignore[no-untyped-def]
-    """Feed every channel's new samples to the reflex and fast paths and to the decimators.
+def feed(cursor, local, buffers, grid, bands, kit, reflex, fast):  # type: ignore[no-untyped-def]
+    """Take every channel's buffered samples to the reflex and fast paths and to the decimators.
 
     Parameters
     ----------
-    x : ndarray of float32, shape (channels, n)
-        New samples, m/s2, n at most `longest_piece`.
     cursor, local : ndarray of int64, shape (CURSOR,)
         Where the stream stands, advanced in place; and scratch memory.
     buffers, grid, bands, kit : Buffers, Grid, Bands, FastKit
-        The stream's memory and constants.
+        The stream's memory and constants. At most `longest_piece` samples may have been taken
+        since the long windows that were due have been.
     reflex, fast : ndarray of float32, shape (rows, channels, columns)
         Receive the windows that complete, in order.
     """
-    for c in range(x.shape[0]):
+    for c in range(buffers.raw.shape[0]):
         for i in range(CURSOR):
             local[i] = cursor[i]
         raw, envelope = buffers.raw[c], buffers.envelope[c]
         gains = bands.gains[c, : bands.width[c]]
-        at, r, w = 0, 0, 0
-        while at < x.shape[1]:
-            at += _take(x[c], at, raw, local, grid)
-            r, buffers.reflex_rms[c] = _reflex(
-                raw, local, grid, buffers.reflex_rms[c], reflex[:, c], r
+        w = 0
+        _, buffers.reflex_rms[c] = _reflex(raw, local, grid, buffers.reflex_rms[c], reflex[:, c], 0)
+        while local[FAST] * grid.hop + grid.fast <= local[NEXT]:
+            start = local[FAST] * grid.hop - local[BASE]
+            place = local[ENV] - local[ENV_BASE]
+            window_features(
+                raw[start : start + grid.fast],
+                kit,
+                bands.first[c],
+                gains,
+                fast[w, c],
+                envelope[place : place + grid.points // 2],
             )
-            while local[FAST] * grid.hop + grid.fast <= local[NEXT]:
-                start = local[FAST] * grid.hop - local[BASE]
-                place = local[ENV] - local[ENV_BASE]
-                window_features(
-                    raw[start : start + grid.fast],
-                    kit,
-                    bands.first[c],
-                    gains,
-                    fast[w, c],
-                    envelope[place : place + grid.points // 2],
-                )
-                local[ENV] += grid.points // 2
-                local[FAST] += 1
-                w += 1
-            _decimated(raw, envelope, buffers.signal[c], buffers.depth[c], local, grid)
+            local[ENV] += grid.points // 2
+            local[FAST] += 1
+            w += 1
+        _decimated(raw, envelope, buffers.signal[c], buffers.depth[c], local, grid)
     for i in range(CURSOR):
         cursor[i] = local[i]
+
+
+def to_keep(cursor: I64, grid: Grid) -> int:
+    """First raw sample that something still to come needs."""
+    now = cursor.tolist()
+    keep = min(now[FAST] * grid.hop, now[SIGNAL] * grid.decimation)
+    return int(min(keep, now[BLOCK] * grid.block, now[NEXT]))
 
 
 def long_due(cursor: I64, spans: Spans) -> bool:
@@ -258,10 +281,8 @@ def take_long(cursor, buffers, half, rpm, lines, kit, out):  # type: ignore[no-u
     ----------
     cursor, buffers : ndarray of int64, Buffers
         As in `feed`; the window must be due.
-    half : int
-        Hop, decimated samples.
-    rpm : float
-        Mean speed over the window.
+    half, rpm : int, float
+        Hop, decimated samples; mean speed over the window.
     lines : ndarray of float64, shape (channels, 12)
         Line orders of every channel, from `vibro.features.long.lines_of`.
     kit : LongKit

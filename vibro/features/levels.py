@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vibro.dsp.decibel import magnitude, magnitude_bits
 from vibro.dsp.flags import KERNEL
+from vibro.features.channel import counts_variant
 from vibro.jit import njit
 
 F64 = NDArray[np.float64]
@@ -60,13 +61,7 @@ def begin(levels: Levels) -> None:
     levels.before[:] = np.nan
 
 
-def _counts_variant(args: tuple[Any, ...]) -> tuple[int, int]:
-    """Type of the samples and whether they lie without gaps: code is compiled for either."""
-    counts = args[0]
-    return counts.dtype.num, int(counts.flags.c_contiguous)
-
-
-@njit(variant=_counts_variant, **KERNEL)
+@njit(variant=counts_variant, **KERNEL)
 def exceed(counts, first, last, whole, block, per_s, levels):  # type: ignore[no-untyped-def]
     """Take samples of one block; where they end it, tell whether any limit is exceeded.
 

@@ -4,44 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vibro.dsp.decimate import delayed_pair
-from vibro.dsp.design import band_gain, lowpass_bank
-from vibro.dsp.memory import aligned_copy
 from vibro.errors import BadInputError
 from vibro.features.channel import (
-    BASE,
     BLOCK,
     CURSOR,
-    DEPTH,
-    ENV,
-    ENV_BASE,
     FAST,
     FRESH,
     JOINED,
     LONG,
-    NEXT,
-    SIGNAL,
-    Bands,
-    Grid,
+    NEVER,
     feed,
     long_due,
     longest_piece,
     make_buffers,
+    take,
     take_long,
+    to_keep,
 )
 from vibro.features.fast import fast_kit
+from vibro.features.layout import bands_of, cursor_at, grid_of
 from vibro.features.long import lines_of, long_kit
 from vibro.features.setup import ChannelSetup
-from vibro.features.spans import Spans, envelope_support, spans_of
+from vibro.features.spans import Spans, spans_of
 from vibro.features.speed import SpeedTrack
 from vibro.features.table import FAST as FAST_TABLE
 from vibro.features.table import LONG as LONG_TABLE
 
 F32 = NDArray[np.float32]
+KINDS = (np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.float32))
+"""Types of samples that are taken as they are."""
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
@@ -90,6 +86,10 @@ class MachineFeatures:
         Index of the first sample that will be pushed, since sample 0 of the epoch.
     spans : Spans, optional
         Scaled spans, e.g. for a short recording.
+    scale : ndarray of float32, shape (channels,), optional
+        m/s2 a count of what will be pushed; without it that is acceleration.
+    reflex : bool
+        Whether 20 ms blocks are wanted; without them nothing is done before a window ends.
 
     Raises
     ------
@@ -104,40 +104,49 @@ class MachineFeatures:
         start_sample: int = 0,
         *,
         spans: Spans | None = None,
+        scale: F32 | None = None,
+        reflex: bool = True,
     ) -> None:
         if not setups:
             raise BadInputError("a machine needs at least one channel: give one setup a channel")
         self.spans = spans or spans_of(rate_hz, setups)
-        s = self.spans
+        s, n = self.spans, len(setups)
         self._setups = tuple(setups)
-        self._bands = _bands(setups, s)
+        self._scale = np.ones(n, np.float32) if scale is None else np.array(scale, np.float32)
+        self._bands = bands_of(setups, s)
         tops = (self._bands.width - 1) * (rate_hz / s.fast_window)
         known = zip(setups, tops, strict=True)
         self._lines = np.stack([lines_of(setup.lines, float(top)) for setup, top in known])
-        self._grid = _grid(s)
+        self._grid = grid_of(s)
         self._fast_kit, self._long_kit = fast_kit(s), long_kit(s)
-        self._buffers = make_buffers(s, len(setups))
-        self._cursor, self._local = _start(s, start_sample), np.zeros(CURSOR, np.int64)
+        self._buffers = make_buffers(s, n)
+        self._cursor, self._local = cursor_at(s, start_sample), np.zeros(CURSOR, np.int64)
         self._buffers.reflex_rms[:] = JOINED if start_sample else FRESH
         self._lead_block = start_sample != 0
-        reach = s.long_window * s.decimation
-        self._speed = SpeedTrack(s.fast_hop, -(-reach // s.fast_hop), start_sample)
+        if not reflex:
+            self._cursor[BLOCK] = NEVER
+        self._speed = SpeedTrack(s.fast_hop, -(-s.memory_samples // s.fast_hop), start_sample)
         self._piece = longest_piece(s)
+        self._room = self._buffers.raw.shape[1]
+        # Raw samples that are buffered, and up to where they were fed.
+        self._base = self._next = self._fed = start_sample
         self._owed: tuple[FeatureBatch, int] | None = None
         self._long_end = s.long_reach(int(self._cursor[LONG]))[1]
+        self._nothing = self._batch([], [], [], 0)
+        self._due = self._next_due()
 
     @property
     def next_sample(self) -> int:
         """Index of the sample that the next push starts with."""
-        return int(self._cursor[NEXT])
+        return self._next
 
-    def push(self, samples: F32, rpm: float, *, patient: bool = False) -> FeatureBatch:
+    def push(self, samples: NDArray[Any], rpm: float, *, patient: bool = False) -> FeatureBatch:
         """Take the next samples and return the windows they complete.
 
         Parameters
         ----------
-        samples : ndarray of float32, shape (channels, n)
-            Acceleration, m/s2; what is not finite counts as 0.
+        samples : ndarray, shape (channels, n)
+            Counts of the machine's scale; what is not finite counts as 0.
         rpm : float
             Speed of the reference shaft over these samples; NaN when unknown.
         patient : bool
@@ -149,35 +158,43 @@ class MachineFeatures:
         BadInputError
             If the number of channels is not that of the setups.
         """
-        x = np.ascontiguousarray(samples, np.float32)
-        if x.ndim != 2 or x.shape[0] != len(self._setups):
+        if samples.ndim != 2 or samples.shape[0] != len(self._setups):
             raise BadInputError(
-                f"samples have shape {x.shape}, this machine has {len(self._setups)} channels: "
-                "push an array of shape (channels, n)"
+                f"samples have shape {samples.shape}, this machine has {len(self._setups)} "
+                "channels: push an array of shape (channels, n)"
             )
+        counts = samples if samples.dtype in KINDS else samples.astype(np.float32)
         self.complete()
-        after = self.next_sample + x.shape[1]
-        s = self.spans
-        self._speed.grow(x.shape[1])
-        self._speed.push(rpm, x.shape[1])
+        n = counts.shape[1]
+        after = self._next + n
+        self._speed.push(float(rpm), n)
+        if after < self._due and after - self._fed <= self._piece:
+            self._take(counts, 0, n)
+            return self._nothing
         blocks, skipped = self._due_blocks(after)
-        fast_first = self._due_fast(after)
-        long_first = self._due_long(after)
-        batch = FeatureBatch(
-            fast_first=fast_first,
-            fast=np.empty((len(fast_first), x.shape[0], len(FAST_TABLE)), np.float32),
-            fast_rpm=self._speed.means(fast_first, s.fast_window),
-            long_first=long_first,
-            long=np.empty((len(long_first), x.shape[0], len(LONG_TABLE)), np.float32),
-            long_rpm=self._speed.means(long_first, s.long_window * s.decimation),
-            reflex_first=blocks[skipped:],
-            reflex=np.empty((len(blocks) - skipped, x.shape[0], 3), np.float32),
-        )
+        batch = self._batch(self._due_fast(after), self._due_long(after), blocks, skipped)
         self._owed = (batch, 0)
-        self._run(x, batch)
+        self._run(counts, batch)
+        self._due = self._next_due()
         if not patient:
             self.complete()
         return batch
+
+    def _batch(
+        self, fast: list[int], long: list[int], blocks: list[int], skipped: int
+    ) -> FeatureBatch:
+        """Room for the windows that begin at these samples, less the blocks to leave out."""
+        s, n = self.spans, len(self._setups)
+        return FeatureBatch(
+            fast_first=np.array(fast, np.int64),
+            fast=np.empty((len(fast), n, len(FAST_TABLE)), np.float32),
+            fast_rpm=self._speed.means(fast, s.fast_window),
+            long_first=np.array(long, np.int64),
+            long=np.empty((len(long), n, len(LONG_TABLE)), np.float32),
+            long_rpm=self._speed.means(long, s.long_window * s.decimation),
+            reflex_first=np.array(blocks[skipped:], np.int64),
+            reflex=np.empty((len(blocks) - skipped, n, 3), np.float32),
+        )
 
     def complete(self) -> None:
         """Fill in the long windows of the last push."""
@@ -197,16 +214,26 @@ class MachineFeatures:
             long += 1
         self._owed = (batch, long) if long < len(batch.long) else None
 
-    def _run(self, x: F32, batch: FeatureBatch) -> None:
-        """Fill the batch but for its last long windows, as the buffers of the long path allow."""
-        block, window, at = 0, 0, 0
-        while at < x.shape[1]:
+    def _take(self, counts: NDArray[Any], at: int, count: int) -> None:
+        """Buffer samples; what nothing needs any more makes room for them."""
+        keep = -1
+        if self._next - self._base + count > self._room:
+            keep = self._base = to_keep(self._cursor, self._grid)
+        take(counts, at, count, self._scale, self._cursor, self._buffers.raw, keep)
+        self._next += count
+
+    def _run(self, counts: NDArray[Any], batch: FeatureBatch) -> None:
+        """Fill the batch but for its last long windows, as the buffers allow."""
+        block, window, at, n = 0, 0, 0, counts.shape[1]
+        while at < n:
             self.complete()
-            piece = np.ascontiguousarray(x[:, at : at + self._piece])
+            room = self._room - self._next + to_keep(self._cursor, self._grid)
+            # None where as much as may be has waited to be fed.
+            count = min(n - at, room, self._piece - self._next + self._fed)
+            self._take(counts, at, count)
             blocks, windows = self._cursor[BLOCK : FAST + 1].tolist()
             joined = int(self._buffers.reflex_rms[0] == JOINED)
             feed(
-                piece,
                 self._cursor,
                 self._local,
                 self._buffers,
@@ -216,25 +243,32 @@ class MachineFeatures:
                 batch.reflex[block:],
                 batch.fast[window:],
             )
+            self._fed = self._next
             blocks_after, windows_after = self._cursor[BLOCK : FAST + 1].tolist()
             block += max(0, blocks_after - blocks - joined)
             window += windows_after - windows
-            at += piece.shape[1]
+            at += count
 
-    def _due_blocks(self, after: int) -> tuple[I64, int]:
+    def _next_due(self) -> int:
+        """Sample up to which no window and no block ends."""
+        s, (block, fast) = self.spans, self._cursor[BLOCK : FAST + 1].tolist()
+        ends = fast * s.fast_hop + s.fast_window, (block + 1) * s.reflex_block
+        return int(min(*ends, self._long_end))
+
+    def _due_blocks(self, after: int) -> tuple[list[int], int]:
         """First samples of the reflex blocks complete at ``after``; how many to leave out."""
         block = self.spans.reflex_block
-        due = np.arange(self._cursor[BLOCK], after // block, dtype=np.int64) * block
+        due = [b * block for b in range(int(self._cursor[BLOCK]), after // block)]
         skipped = int(self._lead_block and len(due) > 0)
         self._lead_block = self._lead_block and not skipped
         return due, skipped
 
-    def _due_fast(self, after: int) -> I64:
+    def _due_fast(self, after: int) -> list[int]:
         s = self.spans
         upto = (after - s.fast_window) // s.fast_hop + 1
-        return np.arange(self._cursor[FAST], upto, dtype=np.int64) * s.fast_hop
+        return [w * s.fast_hop for w in range(int(self._cursor[FAST]), upto)]
 
-    def _due_long(self, after: int) -> I64:
+    def _due_long(self, after: int) -> list[int]:
         s = self.spans
         due: list[int] = []
         window = int(self._cursor[LONG])
@@ -242,61 +276,4 @@ class MachineFeatures:
             due.append(window * s.long_hop_samples)
             window += 1
             self._long_end = s.long_reach(window)[1]
-        return np.array(due, np.int64)
-
-
-def _bands(setups: Sequence[ChannelSetup], s: Spans) -> Bands:
-    n = s.fast_window
-    made = []
-    for setup in setups:
-        low, high = setup.band(s.rate_hz)
-        scale = n / s.rate_hz
-        made.append(band_gain(low * scale, high * scale, n, envelope_support(n)))
-    gains = np.zeros((len(made), s.envelope_points), np.float32)
-    count = np.array([min(len(g), s.envelope_points) for _, g in made], np.int64)
-    for c, (_, g) in enumerate(made):
-        # 2 / n makes a sine of amplitude A in the band have the envelope A.
-        gains[c, : count[c]] = g[: count[c]] * np.float32(2.0 / n)
-    return Bands(np.array([first for first, _ in made], np.int64), count, gains)
-
-
-def _grid(s: Spans) -> Grid:
-    unit = np.zeros((1, 1), np.float32)
-    unit[0, 0] = 1.0
-    signal, envelope = unit, np.repeat(unit, s.envelope_up, axis=0)
-    stop = s.long_rate_hz - s.pass_hz
-    if s.signal_taps > 1:
-        signal = lowpass_bank(s.pass_hz, stop, s.rate_hz)
-    if s.envelope_taps > 1:
-        envelope = lowpass_bank(s.pass_hz, stop, s.envelope_rate_hz, s.envelope_up)
-    return Grid(
-        block=s.reflex_block,
-        block_s=np.float32(s.reflex_block / s.rate_hz),
-        fast=s.fast_window,
-        hop=s.fast_hop,
-        decimation=s.decimation,
-        taps=s.signal_taps,
-        points=s.envelope_points,
-        up=s.envelope_up,
-        down=s.envelope_down,
-        long=s.long_window,
-        signal_taps=delayed_pair(signal[0], s.decimation),
-        envelope_bank=aligned_copy(envelope),
-    )
-
-
-def _start(s: Spans, start: int) -> I64:
-    """Cursor of a stream whose first sample is ``start``."""
-    cursor = np.zeros(CURSOR, np.int64)
-    cursor[BASE] = cursor[NEXT] = start
-    cursor[BLOCK] = -(-start // s.reflex_block)
-    cursor[FAST] = -(-start // s.fast_hop)
-    cursor[ENV] = cursor[FAST] * (s.envelope_points // 2)
-    cursor[LONG] = -(-start // s.long_hop_samples)
-    # Scaled long windows may start within a fast hop: then their first tile must be there too.
-    while cursor[LONG] * s.long_hop * s.envelope_down // s.envelope_up < cursor[ENV]:
-        cursor[LONG] += 1
-    cursor[SIGNAL] = cursor[DEPTH] = cursor[LONG] * s.long_hop
-    # The envelope may begin before the first long window: it is skipped up to there.
-    cursor[ENV_BASE] = cursor[ENV]
-    return cursor
+        return due

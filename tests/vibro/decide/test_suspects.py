@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibro.decide import ChannelDecider, DecisionRules, FastSuspects, Window, most_crest
+from vibro.features.table import FAST_NAMES
 
 NAN = float("nan")
 FULL = 490.0
@@ -28,12 +30,21 @@ drawn = st.builds(
 
 
 def suspected(suspects: FastSuspects, w: Window) -> bool:
-    facts = [(w.rms_m_s2, w.peak_m_s2, w.mean_m_s2, w.repeat_share)]
-    return suspects.of(facts, [w.p_value])[0]
+    values = np.zeros((1, len(FAST_NAMES)), np.float32)
+    for name, value in (
+        ("rms", w.rms_m_s2),
+        ("peak", w.peak_m_s2),
+        ("mean", w.mean_m_s2),
+        ("repeat_share", w.repeat_share),
+    ):
+        values[0, FAST_NAMES.index(name)] = value
+    return suspects.of(values, np.array([w.p_value])) == [0]
 
 
 def told(w: Window) -> Window:
-    """As the edge tells it: the crest factor is that of peak and RMS."""
+    """As the edge tells it: in float32, and the crest factor is that of peak and RMS."""
+    names = "rms_m_s2", "peak_m_s2", "mean_m_s2", "repeat_share"
+    w = replace(w, **{name: float(np.float32(getattr(w, name))) for name in names})
     return replace(w, crest_share=w.peak_m_s2 / w.rms_m_s2 / MOST if w.rms_m_s2 > 0.0 else NAN)
 
 

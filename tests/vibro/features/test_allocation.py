@@ -14,7 +14,19 @@ from numba.core.runtime import _nrt_python, rtsys
 from tests.vibro.bundle.bundles import bundle
 from vibro.bundle import Scorer, scorer
 from vibro.dsp.fft import complex_plan, passes, real_plan, rfft_rows
-from vibro.features.channel import DEPTH, FAST, LONG, SIGNAL, feed, longest_piece, take_long
+from vibro.features import stream
+from vibro.features.channel import (
+    BLOCK,
+    DEPTH,
+    FAST,
+    LONG,
+    NEXT,
+    SIGNAL,
+    feed,
+    longest_piece,
+    take,
+    take_long,
+)
 from vibro.features.setup import ChannelSetup, LineOrders
 from vibro.features.spans import spans_of
 from vibro.features.stream import MachineFeatures
@@ -98,13 +110,17 @@ def test_the_count_sees_what_allocates_and_only_that(counted):
 
 
 @numba.njit
-def stream_blocks(repeats, pieces, feeding, long_path, reflex, fast, long):
+def stream_blocks(repeats, pieces, scale, feeding, long_path, reflex, fast, long):
     """Push blocks through a machine as `MachineFeatures` does; return fast and long windows."""
-    cursor, buffers = feeding[0], feeding[2]
+    cursor, buffers, grid = feeding[0], feeding[2], feeding[3]
     half, windows, spans = long_path[0], 0, 0
     for r in range(repeats):
         before = cursor[FAST]
-        feed(pieces[r % pieces.shape[0]], *feeding, reflex, fast)
+        piece = pieces[r % pieces.shape[0]]
+        keep = min(cursor[FAST] * grid.hop, cursor[SIGNAL] * grid.decimation)
+        keep = min(keep, cursor[BLOCK] * grid.block, cursor[NEXT])
+        take(piece, 0, piece.shape[1], scale, cursor, buffers.raw, keep)
+        feed(*feeding, reflex, fast)
         windows += cursor[FAST] - before
         while min(cursor[SIGNAL], cursor[DEPTH]) >= (cursor[LONG] + 2) * half:
             take_long(cursor, buffers, *long_path, long)
@@ -123,7 +139,7 @@ def test_windows_of_both_paths_allocate_nothing(counted):
     reflex = np.empty((block, 2, 3), np.float32)
     fast = np.empty((block, 2, len(FAST_NAMES)), np.float32)
     long = np.zeros((2, len(LONG_NAMES)), np.float32)
-    args = pieces, feeding, long_path, reflex, fast, long
+    args = pieces, m._scale, feeding, long_path, reflex, fast, long
     assert_nothing_grows(counted, stream_blocks, *args)
     windows, longs = stream_blocks(MANY, *args)
     assert windows >= MANY
@@ -132,23 +148,30 @@ def test_windows_of_both_paths_allocate_nothing(counted):
     assert np.isfinite(long).all()
 
 
-def test_a_push_takes_handles_only_and_gives_them_back(counted):
+def test_a_push_takes_handles_only_and_gives_them_back(counted, monkeypatch):
     """As many whatever its length: it is the kernels called that count, not what they do."""
+    calls = []
+    for name in ("take", "feed", "take_long"):
+        kernel = getattr(stream, name)
+        monkeypatch.setattr(
+            stream, name, lambda *args, n=name, k=kernel: (calls.append(n), k(*args))
+        )
     spans = spans_of(5000.0, SETUPS, fast_window=128, long_window=128)
     machine = MachineFeatures(5000.0, SETUPS, spans=spans)
     x = np.random.default_rng(3).standard_normal((2, longest_piece(spans))).astype(np.float32)
     made, handles, windows = [], {}, set()
     for count in (1, 700, 3, *range(1, x.shape[1] + 1, 5)):
         made.clear()
+        calls.clear()
         samples = np.ascontiguousarray(x[:, :count])
         (blocks, taken), kept = counted(lambda s=samples: made.append(machine.push(s, 1500.0)))
         assert kept == (0, 0)
         assert blocks == taken
-        completed = len(made[0].fast) > 0, len(made[0].long)
-        handles.setdefault(completed, set()).add(taken)
+        called = tuple(calls.count(name) for name in ("take", "feed", "take_long"))
+        handles.setdefault(called, set()).add(taken)
         windows.add(len(made[0].fast))
     assert len(windows) > 2
-    assert set(handles) >= {(False, 0), (True, 0), (True, 1)}
+    assert set(handles) >= {(1, 0, 0), (1, 1, 0), (1, 1, 1)}
     assert all(len(counts) == 1 for counts in handles.values())
 
 

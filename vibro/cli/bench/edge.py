@@ -2,6 +2,7 @@
 
 Throughput and share are processor time of the whole process, so that what else the machine does
 counts for nothing; delays are of the wall clock, several runs, and the quietest one is the node's.
+Kernels are compiled ahead of time, as `vibro edge compile` does and the manual advises.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from edge_node.host import Host
 from edge_node.hosted import HostedNode
-from edge_node.kernels import use_library
 from edge_node.reflex import Trip
 from vibro.cli.bench import edge_day, edge_start
 from vibro.cli.bench.edge_plant import CHANNELS, MACHINES, Knocked, Plant, forget, host_of, lay_out
 from vibro.cli.bench.measure import spread, target
+from vibro.errors import VibroError
+from vibro.jit.ahead import load
 
 Floats = NDArray[np.float64]
 ALL = MACHINES * CHANNELS
@@ -34,9 +36,10 @@ QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 
 def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
     """Measure a node of four machines; return cases, targets and absent peers (none)."""
-    use_library()
     with tempfile.TemporaryDirectory(prefix="vibro-bench-") as folder:
         plant = lay_out(Path(folder))
+        if refused := load(edge_start.compiled(Path(folder))):
+            raise VibroError(f"bench: {refused}")
         short = _throughput(plant, BLOCK_S, rounds)
         long = _throughput(plant, LONG_BLOCK_S, max(3, rounds // 4))
         live = [_live(plant) for _ in range(LIVE_RUNS)]

@@ -1,9 +1,10 @@
 """`vibro edge run` as a user starts it: seconds until it is ready, and its memory.
 
-Four nodes of eight channels replay a recording in real time, with a bundle that they are told of.
-Ready is what the process tells systemd: every node is open and a window has been scored. Memory is
-the peak of the resident set until the recordings end, long windows included; it holds the
-recordings themselves (float32), which a sensor would not need.
+Four nodes of eight channels listen to devices that stream int16 over TCP in real time, with a
+bundle that they are told of. Ready is what the process tells systemd: every node is open and a
+window has been scored. Memory is the peak of the resident set until the devices say goodbye: the
+rings of acquisition, the memory for clips when it is full, long windows, the clip of commissioning
+and a commit are in it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from vibro.cli.bench.edge_plant import RATE_HZ, Plant, forget
+from vibro.cli.bench.edge_devices import devices, free_ports
+from vibro.cli.bench.edge_plant import Plant, forget
 from vibro.cli.bench.measure import spread, target
 from vibro.cli.bench.start import COMPILE, _environment, interpreter
 from vibro.errors import VibroError
-from vibro.files import Recording, write_recording
 
-REPLAYED_S = 6.0
+STREAMED_S = 24.0
+"""The memory for clips is full after 12 s, and the clip of commissioning complete after 20."""
 TIMEOUT_S = 300.0
 LIMITS = {"ahead of time": (100.0, 1.0), "JIT, warm cache": (220.0, 3.0)}
 NAMES = {
@@ -33,20 +35,29 @@ NAMES = {
 RUN = "import sys; from vibro.cli.main import main; sys.argv[0] = 'vibro'; main()"
 
 
-def run(plant: Plant, home: Path, rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Start the process a few times with either kind of kernels; return cases and targets."""
-    configs = _replaying(plant)
-    library, warm = home / "library", home / "warm"
+def compiled(home: Path) -> Path:
+    """Compile a library of kernels into a home; return its folder."""
+    library = home / "library"
     subprocess.run(  # noqa: S603
-        [interpreter(), "-c", COMPILE, str(library)], env=_environment("jit", warm), check=True
-    )
+        [interpreter(), "-c", COMPILE, str(library)],
+        env=_environment("jit", home / "warm"), check=True,
+    )  # fmt: skip
+    return library
+
+
+def run(plant: Plant, home: Path, rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Start the process a few times with either kind of kernels; return cases and targets.
+
+    The home holds a library, see `compiled`.
+    """
+    library, warm = home / "library", home / "warm"
     kernels = {"ahead of time": str(library), "JIT, warm cache": "jit"}
     found: dict[str, list[tuple[float, float]]] = {mode: [] for mode in kernels}
     for mode, word in kernels.items():
         # The first fills the caches of machine code and of byte code.
-        _started(plant, configs, _environment(word, warm))
+        _started(plant, home, _environment(word, warm))
         for _ in range(max(3, rounds // 20)):
-            found[mode].append(_started(plant, configs, _environment(word, warm)))
+            found[mode].append(_started(plant, home, _environment(word, warm)))
     cases, targets = [], []
     for mode, pairs in found.items():
         values = np.array(pairs)
@@ -60,28 +71,25 @@ def run(plant: Plant, home: Path, rounds: int) -> tuple[list[dict[str, Any]], li
     return cases, targets
 
 
-def _replaying(plant: Plant) -> list[Path]:
-    """Configurations, beside those of the plant, of nodes that replay its first seconds."""
-    x = plant.counts[:, : round(REPLAYED_S * RATE_HZ)].astype(np.float32) * plant.scale[:, None]
-    names = tuple(f"p{i}" for i in range(len(x)))
+def _listening(plant: Plant, ports: list[int]) -> list[Path]:
+    """Configurations, beside those of the plant, of nodes that listen on ports."""
     made = []
-    for config in plant.configs:
-        recording = Recording(x, names, RATE_HZ, float("nan"), True, "")
-        write_recording(config.parent / "replayed.npy", recording)
-        text = config.read_text(encoding="utf-8")
-        path = config.parent / "replay.toml"
-        path.write_text(
-            text.replace('kind = "simulator"', 'kind = "replay"\nfiles = ["replayed.npy"]'),
-            encoding="utf-8",
-        )
+    for config, port in zip(plant.configs, ports, strict=True):
+        head, rest = config.read_text(encoding="utf-8").split("[source]\n")
+        tcp = f'kind = "tcp"\nport = {port}\ngoodbye = "end"\n'
+        path = config.parent / "live.toml"
+        path.write_text(f"{head}[source]\n{tcp}{rest[rest.index('[reflex]') :]}", encoding="utf-8")
         made.append(path)
     return made
 
 
-def _started(plant: Plant, configs: list[Path], environment: dict[str, str]) -> tuple[float, float]:
+def _started(plant: Plant, home: Path, environment: dict[str, str]) -> tuple[float, float]:
     """Peak of the resident set in MB and seconds from the start to ready, of one process."""
     forget(plant)
+    ports = free_ports(len(plant.configs))
+    configs = _listening(plant, ports)
     with (
+        devices(plant, home / "stretch.npz", STREAMED_S, ports, environment),
         tempfile.TemporaryDirectory(prefix="vibro-") as folder,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
     ):
