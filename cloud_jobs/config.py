@@ -73,6 +73,15 @@ class InfluxSection:
     timeout_s: float = option(10.0, "s", "Time after which a write is given up.", low=0.1)
     ca_file: str = option("", "path", "Certificates to trust; empty = the system's.")
 
+    def problems(self) -> list[str]:
+        """What is wrong, never quoting an address that holds more than one: it may be a secret."""
+        if any(sign in self.url for sign in "@?#") or not self.url.isprintable():
+            return [
+                "influxdb.url holds more than http(s)://HOST:PORT/PATH; a token stands in the file "
+                "that influxdb.token_file names"
+            ]
+        return []
+
 
 @dataclass(frozen=True, slots=True)
 class CloudConfig:
@@ -153,6 +162,8 @@ def _parse(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     services = sections.get("services")
     if services and services.transport == "kafka" and "kafka" in sections:
         mistakes += sections["kafka"].problems()
+    if services and services.timeseries == "influxdb" and "influxdb" in sections:
+        mistakes += sections["influxdb"].problems()
     return sections, mistakes
 
 
