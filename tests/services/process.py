@@ -127,7 +127,7 @@ class Server(ABC):
         family = self._family()
         self._signal(signal.SIGKILL, family)
         self._gone()
-        wait_until(f"{self.name} gone", lambda: not any(map(_lives, family)))
+        wait_until(f"{self.name} gone", lambda: not any(map(lives, family)))
 
     def pause(self) -> None:
         """Let it and its children hang: connections stay open and nothing answers."""
@@ -176,7 +176,8 @@ class Server(ABC):
             self._process.wait(DEADLINE_S)
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is a process with this id that has not ended."""
     state = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return bool(state) and state[0] != "Z"
 
