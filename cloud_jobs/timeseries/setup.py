@@ -68,8 +68,8 @@ def wanted_tokens(config: CloudConfig) -> tuple[Token, ...]:
         )
     everything = tuple(wanted_buckets(config))
     return (
-        Token("vibro jobs", own, "write", (section.bucket,)),
-        Token("vibro grafana", config.path(GRAFANA_TOKEN), "read", everything),
+        Token(f"{section.bucket} jobs", own, "write", (section.bucket,)),
+        Token(f"{section.bucket} grafana", config.path(GRAFANA_TOKEN), "read", everything),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from influxdb_client import InfluxDBClient
+from influxdb_client.rest import ApiException
 
 from cloud_jobs.config import CloudConfig, InfluxSection
 from cloud_jobs.consume import PATTERNS, Consumer
@@ -65,8 +67,8 @@ class Plant:
             f'r._measurement == "{measurement}"' if measurement else 'r._measurement != "rollup"'
         )
         flux = (
-            f'from(bucket: "{bucket or self.bucket}") |> range(start: 0, stop: 2100-01-01T00:00:00Z)'
-            f" |> filter(fn: (r) => {which}) {more}"
+            f'from(bucket: "{bucket or self.bucket}") '
+            f"|> range(start: 0, stop: 2100-01-01T00:00:00Z) |> filter(fn: (r) => {which}) {more}"
         )
         found: dict[tuple[Any, ...], dict[str, Any]] = {}
         for record in self.query(flux):
@@ -84,6 +86,24 @@ class Plant:
             for t in tables
             for r in t.records
         ]
+
+    def run(self, task: str) -> None:
+        """Run a task now, and wait for its end."""
+        tasks = self.client.tasks_api()
+        (found,) = tasks.find_tasks(name=task)
+        run = tasks.run_manually(found.id)
+        status = ""
+
+        def ended() -> bool:
+            nonlocal status
+            # Between running and being told of as history a run is nowhere.
+            with suppress(ApiException):
+                status = tasks.get_run(found.id, run.id).status
+            return status in ("success", "failed", "canceled")
+
+        wait_until("the task", ended)
+        if status != "success":
+            raise AssertionError([m.message for m in tasks.get_run_logs(found.id, run.id)])
 
     def settled(self, tap: InfluxTap) -> None:
         """Wait until the server has everything that the tap was told of."""
