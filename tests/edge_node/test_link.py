@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from edge_node.service.diary import Diary
 from edge_node.uplink.link import FAILING, SLOW_S, STATES, Link
 from vibro.errors import VibroError
 from vibro.log import TransportError
@@ -84,3 +87,43 @@ def test_what_is_waited_for_too_long_is_slow_while_it_lasts(link, clock):
 
 def test_failing_states_are_states():
     assert set(FAILING) < set(STATES)
+
+
+def test_the_diary_says_each_change_once(link, clock, caplog):
+    hosted = SimpleNamespace(
+        config=SimpleNamespace(node=SimpleNamespace(id="n1")),
+        shipper=SimpleNamespace(link=link),
+        uplink=SimpleNamespace(deaf=""),
+        node=SimpleNamespace(bundle_version=""),
+        refused=[],
+    )
+    diary = Diary([hosted])
+
+    def look() -> None:
+        for _ in range(3):
+            diary._link(0, hosted)
+
+    with caplog.at_level("WARNING"):
+        attempt(link, clock, 0.1)
+        look()
+        for _ in range(5):
+            attempt(link, clock, 0.1, TransportError("nobody there", "away"))
+            look()
+        attempt(link, clock, 0.1, TransportError("no such topic", "refused"))
+        look()
+        hosted.uplink.deaf = "may not read"
+        look()
+        attempt(link, clock, 0.1)
+        look()
+        attempt(link, clock, SLOW_S + 1)
+        look()
+        attempt(link, clock, 0.1)
+        look()
+    assert [r.getMessage() for r in caplog.records] == [
+        "n1: the link is down (away): nobody there",
+        "n1: the link is down (refused): no such topic",
+        "n1: neither models nor requests can be read: may not read",
+        "n1: the link is back",
+        "n1: the link is slow: an answer takes more than 5 s",
+        "n1: the link is back",
+    ]
