@@ -7,8 +7,9 @@ import sys
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from cloud_jobs.store import Database, Store, ingest
-from tests.cloud_jobs.builders import event
+from cloud_jobs.lake import Lake
+from cloud_jobs.store import Database, Store, ingest, progress
+from tests.cloud_jobs.builders import S, Sender, block, clip, consuming, event, heartbeat
 from tests.cloud_jobs.conftest import lay
 from tests.services.postgres import PASSWORD
 from vibro.errors import BadInputError, MissingExtraError, VibroError
@@ -99,6 +100,35 @@ def test_connections_that_an_administrator_ends_are_made_anew(store, url):
         assert list(ended) == [True]
     engine.dispose()
     assert len(store.events()) == 1
+
+
+@pytest.mark.parametrize("dies_at", ["move_offsets", "keep_sequences"])
+def test_a_consumer_whose_store_dies_goes_on_where_it_stood(url, postgres, tmp_path, dies_at):
+    """The server is killed inside the transaction of a poll, whose lake part is written already."""
+    lay(tmp_path, url)
+    sender = Sender(tmp_path)
+    sender.send(block(), event(1.0), clip(2.0), heartbeat(3.0))
+    jobs = consuming(tmp_path, sender.log)
+    original = getattr(progress, dies_at)
+
+    def dying(*arguments):
+        if postgres.running:
+            postgres.kill()
+        return original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, dies_at, dying)
+        refused(jobs.poll)
+    refused(jobs.poll)
+    postgres.start()
+    while jobs.poll().messages:
+        pass
+    lake, store = Lake(tmp_path), Store(tmp_path)
+    assert store.received() == ({"clips": 1, "events": 1, "features": 1, "health": 1}, 0)
+    assert [e.t_onset_ns // S for e in store.events()] == [1]
+    assert len(lake.table("features_fast")) == 2
+    assert len(lake.table("clips")) == 1
+    store.close()
 
 
 # -- a server that cannot be used ------------------------------------------------------------------

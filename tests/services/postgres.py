@@ -27,7 +27,7 @@ def binaries() -> Path:
 def _find() -> Path | None:
     on_path = shutil.which("postgres")
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return Path(on_path) if on_path else (debian[-1] if debian else None)
+    return Path(on_path).resolve() if on_path else (debian[-1] if debian else None)
 
 
 class PostgresServer(Server):

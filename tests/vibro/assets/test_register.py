@@ -189,6 +189,7 @@ def test_rows_that_contradict_each_other(rows, said):
         (table({}, columns=(*COLUMNS, "axis")), "line 1: column 'axis' stands twice"),
         (table({}).rstrip() + ",more\n", "line 2: does not have 25 columns"),
         (table({})[:-8] + "\n", "line 2: does not have 25 columns"),
+        (table({"owner": "x\0"}), "holds a NUL character: save it as plain text"),
     ],
 )
 def test_tables_of_the_wrong_shape(text, said):
