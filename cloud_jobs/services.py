@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cloud_jobs import exposure
 from cloud_jobs.config import CloudConfig
 from cloud_jobs.consume import KINDS, PATTERNS, Tap
 from cloud_jobs.store import Database, Store, address
@@ -48,6 +49,7 @@ def open_services(config: CloudConfig, pause: Callable[[float], object] = time.s
     BadInputError
         If something that is named cannot be used.
     """
+    exposure.warn(config)
     store = open_store(config)
     log = open_log(config, "vibro-cloud")
     return Services(store, log, _feed(config, log, pause), _tap(config, store))

@@ -56,7 +56,7 @@ def of_config(config: CloudConfig) -> URL:
     if services.store_password_file:
         key = "services.store_password_file"
         url = url.set(password=config.secret(services.store_password_file, key))
-    verified = "sslmode" in url.query or _is_local(url)
+    verified = "sslmode" in url.query or is_local(url)
     return url if verified else url.update_query_dict({"sslmode": "verify-full"})
 
 
@@ -72,6 +72,7 @@ def _sqlite(file: Path) -> URL:
     return URL.create("sqlite", database=str(file))
 
 
-def _is_local(url: URL) -> bool:
+def is_local(url: URL) -> bool:
+    """Whether a server is on this machine."""
     host = url.host or url.query.get("host", "")
     return host in LOOPBACK or not host or str(host).startswith("/")

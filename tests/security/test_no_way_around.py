@@ -13,6 +13,8 @@ import pytest
 from kafka.net.transport import KafkaSSLTransport
 
 from cloud_jobs import config as cloud
+from cloud_jobs import exposure
+from cloud_jobs.store import address
 from edge_node import config as edge
 from tests.security.hands import FalseBroker, authority, forged
 from vibro.errors import BadInputError
@@ -111,6 +113,39 @@ def test_plaintext_beyond_this_machine_must_be_asked_for_twice_and_is_told(tmp_p
     caplog.set_level(logging.WARNING)
     client_options(replace(plain, plaintext_beyond_loopback=True), tmp_path, "test")
     assert "everything sent can be read and changed on its way" in caplog.text
+
+
+EXPOSED = {
+    '[services]\ntimeseries = "influxdb"\n[influxdb]\nurl = "http://influx.example.org:8086"': (
+        "reads the token"
+    ),
+    '[services]\nstore = "postgresql://v@db.example.org/v?sslmode=require"': "sslmode=require",
+    '[services]\nstore = "postgresql://v@db.example.org/v?sslmode=disable"': "sslmode=disable",
+}
+SAFE = (
+    '[services]\ntimeseries = "influxdb"\n[influxdb]\nurl = "https://influx.example.org"',
+    '[services]\ntimeseries = "influxdb"\n[influxdb]\nurl = "http://127.0.0.1:8086"',
+    '[influxdb]\nurl = "http://influx.example.org:8086"',
+    '[services]\nstore = "postgresql://v@db.example.org/v"',
+    '[services]\nstore = "postgresql://v@db.example.org/v?sslmode=verify-ca"',
+    '[services]\nstore = "postgresql://v@127.0.0.1/v?sslmode=disable"',
+    "",
+)
+
+
+@pytest.mark.parametrize("text", [*EXPOSED, *SAFE])
+def test_a_way_that_is_not_verified_is_told_at_the_start_of_the_jobs(tmp_path, caplog, text):
+    (tmp_path / "cloud.toml").write_text(text)
+    exposure.warn(cloud.load(tmp_path))
+    if text in EXPOSED:
+        assert EXPOSED[text] in caplog.text
+    else:
+        assert not caplog.text
+
+
+def test_postgresql_is_verified_unless_a_person_says_otherwise(tmp_path):
+    (tmp_path / "cloud.toml").write_text(SAFE[3])
+    assert address.of_home(tmp_path).query["sslmode"] == "verify-full"
 
 
 def test_a_broker_without_tls_is_not_spoken_to_in_plain(node, tmp_path, kafka):
