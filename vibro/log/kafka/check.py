@@ -6,13 +6,12 @@ import importlib.util
 from pathlib import Path
 
 from vibro.errors import BadInputError
-from vibro.log.kafka.certificates import WARN_DAYS
 from vibro.log.kafka.client import tls_context
 from vibro.log.kafka.diagnosis import own_certificate
 from vibro.log.kafka.settings import KafkaSection
 
 OTHERS = 0o007
-DAY_S = 86_400.0
+RENEW = "renew it ('vibro edge enroll', 'vibro cloud sign')"
 
 
 def installed() -> bool:
@@ -55,11 +54,9 @@ def _exposed(settings: KafkaSection, folder: Path) -> list[str]:
 
 
 def _untimely(settings: KafkaSection, folder: Path, now_s: float) -> list[str]:
-    file, told = folder / settings.cert_file, f"kafka.cert_file = '{settings.cert_file}': {{}}"
-    for when_s, word in ((now_s, "has"), (now_s + WARN_DAYS * DAY_S, "will soon have")):
-        _, wrong = own_certificate(file, when_s)
-        if wrong.startswith("not valid"):
-            return [told.format(f"is {wrong}; set this machine's clock")]
-        if wrong:
-            return [told.format(f"{word} {wrong}; renew it ('vibro edge enroll')")]
-    return []
+    _, wrong = own_certificate(folder / settings.cert_file, now_s)
+    if not wrong:
+        return []
+    early = wrong.startswith("not valid")
+    word, remedy = ("is", "set this machine's clock") if early else ("has", RENEW)
+    return [f"kafka.cert_file = '{settings.cert_file}': {word} {wrong}; {remedy}"]
