@@ -88,7 +88,8 @@ def command(box: Box, argv: Sequence[str], root: Path) -> list[str]:
         lines += [_sealed(root / m.target.lstrip("/")) for m in mounts if m.image]
         lines.append(f"mount -o remount,ro {root}")
     lines.append("exec " + shlex.join(["chroot", str(root), *_as_user(box), *argv]))
-    # Processes have a space of their own, too: with the first of them all of them end.
+    # Processes have a space of their own, too: with the first of them all of them end. It ends
+    # with `unshare`, for which a change of the user must not be the last word (see `_as_user`).
     spaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     return ["unshare", *spaces, "sh", "-c", "\n".join(lines)]
 
@@ -99,7 +100,7 @@ def _as_user(box: Box) -> list[str]:
     nothing_new = ["--no-new-privs"] if box.no_new_privileges else []
     return [
         "setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--inh-caps=-all",
-        f"--bounding-set=-all{kept}", *nothing_new,
+        f"--bounding-set=-all{kept}", "--pdeathsig=KILL", *nothing_new,
         "env", "-i", f"--chdir={box.folder}", *(f"{k}={v}" for k, v in box.environment.items()),
     ]  # fmt: skip
 

@@ -165,7 +165,7 @@ class Stack:
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         with (self._work / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                self._argv(name, self._command(name)),
+                ["setpriv", "--pdeathsig=KILL", *self._argv(name, self._command(name))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
