@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from kafka import errors as kafka_errors
 
-from vibro.log.kafka.errors import _ANSWERS, _CAUSES, Circumstances, explained, needs_probe, told
+from vibro.log.kafka.errors import (
+    _ANSWERS,
+    _CAUSES,
+    _SLOW,
+    Circumstances,
+    explained,
+    needs_probe,
+    told,
+)
 from vibro.log.kafka.probe import Cause
 from vibro.log.kafka.settings import KafkaSection
 
+ROOT = Path(__file__).parents[4]
 SETTINGS = KafkaSection(
     servers=("broker.plant:443",), ca_file="ca.pem", cert_file="node.pem", key_file="node.pem"
 )
@@ -92,3 +104,13 @@ def test_what_nobody_thought_of_is_still_one_line():
 def test_words_of_others_fill_no_blanks():
     cause = Cause("tls", "broker.plant:443", "<cert> <renew> {0}")
     assert "<cert> <renew> {0}" in str(told(cause, SETTINGS, WRITING))
+
+
+def test_the_documentation_lists_every_sentence_with_its_state():
+    page = (ROOT / "docs" / "kafka-edge.md").read_text()
+    rows = [row.split(" | ") for row in page.splitlines() if row.startswith("| ")]
+    for state, sentence in {*_ANSWERS.values(), *_CAUSES.values(), _SLOW}:
+        clause = sentence.split(";")[0]
+        fragment = max(re.split(r"<\w+>", clause), key=len).strip(" :'(")
+        if fragment:
+            assert [row[1] for row in rows if fragment in row[0]] == [state], fragment
