@@ -14,7 +14,7 @@ import click
 
 from vibro.cli.assets import register_of
 from vibro.cli.main import echo_json, home_option
-from vibro.errors import BadInputError
+from vibro.errors import BadInputError, VibroError
 
 if TYPE_CHECKING:
     from cloud_jobs.config import CloudConfig
@@ -166,11 +166,22 @@ def revoke(name: str, home: Path, cert: Path | None, as_json: bool) -> None:
     new = written_down(home, name, register_of(home), datetime.now(UTC))
     removed = 0
     if config.services.transport == "kafka" and config.kafka.security == "tls":
-        with _broker(config, cert) as broker:
-            rules = broker.rules(name) or set()
-            broker.forget(rules)
-            removed = len(rules)
+        try:
+            removed = _forgotten(config, cert, name)
+        except VibroError as error:
+            raise VibroError(
+                f"'{name}' is written down as revoked, but HAS ACCESS until `vibro cloud setup` or "
+                f"this has reached the broker: {error}"
+            ) from None
     if as_json:
         echo_json({"name": name, "new": new, "rules_removed": removed})
         return
     click.echo(f"{name}: {'revoked' if new else 'was revoked before'}, {removed} ACLs removed")
+
+
+def _forgotten(config: CloudConfig, cert: Path | None, name: str) -> int:
+    """Remove all ACLs of a name; return how many there were."""
+    with _broker(config, cert) as broker:
+        rules = broker.rules(name) or set()
+        broker.forget(rules)
+    return len(rules)
