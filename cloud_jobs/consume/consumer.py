@@ -173,7 +173,7 @@ class Consumer:
                 self._forget(place, start.after)
         self._sequences.forget()
         if self._tap is not None:
-            self._tap.assigned(starts)
+            self._tap.assigned({place: start.after for place, start in starts.items()})
         self._feed.start({place: start.after for place, start in starts.items()})
 
     def _forget(self, place: Place, offset: int) -> None:

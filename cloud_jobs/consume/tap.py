@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from vibro.log import Place
@@ -16,8 +16,11 @@ class Tap(Protocol):
     miss anything remembers with its data how far it came, and asks lake and store for the rest.
     """
 
-    def assigned(self, places: Iterable[Place]) -> None:
-        """Take note that places are newly this consumer's, before anything of them is taken."""
+    def assigned(self, after: Mapping[Place, int]) -> None:
+        """Take note behind which offset the consumer goes on with places, before it does.
+
+        They are newly this consumer's, or it reads them again.
+        """
 
     def take(
         self, reached: Mapping[Place, int], records: Sequence[tuple[Place, int, Record]]

@@ -32,7 +32,9 @@ class Batch:
     hours : set of (str, int)
         Site and start of the hours that they lie in.
     reached : dict of Place to int
-        How far the server is when it has all of them.
+        How far this brings places.
+    fills : bool
+        Whether it was read from the log to fill a gap.
     news : Points
         Those of them that are the store's.
     """
@@ -40,6 +42,7 @@ class Batch:
     pieces: deque[bytes]
     hours: set[tuple[str, int]]
     reached: dict[Place, int] = field(default_factory=dict)
+    fills: bool = False
     news: Points = field(default_factory=dict)
     news_ns: int = 0
 
@@ -87,7 +90,7 @@ class Intake:
                 self._refuse(1, f"a record cannot become points: {error!r}")
 
     def of_log(self, place: Place, after: int, upto: int) -> Batch:
-        """Return what the log holds of a place behind an offset, up to one that is the consumer's.
+        """Return what the log holds of a place behind an offset, up to another one at most.
 
         Raises
         ------
@@ -109,7 +112,9 @@ class Intake:
                 records.append(admit(topic, topic.rsplit(".", 1)[-1], message.value))
             except BadInputError:
                 continue  # It lies among the dead letters.
-        return self.of_queue(Taken({place: last}, records))
+        batch = self.of_queue(Taken({place: last}, records))
+        batch.fills = True
+        return batch
 
     def of_store(self, now_ns: int) -> Batch | None:
         """Return what has changed of cases, models and limits; None if nothing has."""

@@ -1,14 +1,16 @@
-"""Where each place of the log stands: what is queued, what the server holds, what is to be read.
+"""Where each place of the log stands: what the server holds, what is queued, what is missing.
 
-A place is *joined* while everything from what the server holds up to what the consumer has reached
-lies in the queue. It is *behind* when that is not so: when it is new to this process, or when the
-queue was full. What is behind is read from the log again, until it joins. No threads, no clocks.
+Of a place the server holds everything up to an offset; behind it may be a gap; from the gap's end
+on everything was handed over, and is written or queued. A gap is there when this process takes a
+place over that is farther than the server, and when the queue was full and was let go. Gaps are
+read from the log, nothing else is: whoever has decoded a record has decoded it for all sinks. No
+threads, no clocks.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloud_jobs.timeseries.points import wanted
@@ -22,12 +24,34 @@ _RECORD_BYTES = 1000
 
 @dataclass(slots=True)
 class _Standing:
-    """One place; ``held`` is None until it is known what the server holds."""
+    """One place.
 
+    Attributes
+    ----------
+    held : int or None
+        The server has everything up to here; None until that is known.
+    start, written, reached : int
+        Behind ``start`` everything was handed over: up to ``written`` it is written, up to
+        ``reached`` queued.
+    since_s : float
+        When a gap was first known.
+    """
+
+    start: int
+    written: int
     reached: int
     since_s: float
     held: int | None = None
-    joined: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is no gap."""
+        return self.held is not None and self.held >= self.start
+
+    def close(self) -> None:
+        """Go on to what is written, where there is no gap before it."""
+        if self.held is not None and self.held >= self.start:
+            self.held = max(self.held, self.written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +71,7 @@ class Progress:
     Parameters
     ----------
     most_bytes : int
-        Bound of the queue; beyond it everything is behind.
+        Bound of the queue.
     """
 
     most_bytes: int
@@ -56,43 +80,50 @@ class Progress:
     _queue: deque[Taken] = field(default_factory=deque)
     _places: dict[Place, _Standing] = field(default_factory=dict)
 
+    # -- from the consumer -----------------------------------------------------------------------
+
+    def assigned(self, after: Mapping[Place, int], now_s: float) -> None:
+        """Take note that the consumer takes places (over), and behind which offset it goes on.
+
+        One that stands where it was handed over to has been nobody else's since.
+        """
+        for place, offset in after.items():
+            standing = self._places.get(place)
+            if _is_ours(place) and (standing is None or standing.reached != offset):
+                self._places[place] = _Standing(offset, offset, offset, now_s)
+                self._queue = deque(_without(t, place) for t in self._queue)
+
     def take(
         self,
         reached: Mapping[Place, int],
         records: Sequence[tuple[Place, int, Record]],
         now_s: float,
     ) -> None:
-        """Queue what the consumer hands over, of joined places; all others are read later."""
-        ours = {p: o for p, o in reached.items() if p[0].rsplit(".", 1)[-1] in KINDS}
-        for place in ours:
-            self._places.setdefault(place, _Standing(0, now_s))
-        joined = {p: o for p, o in ours.items() if self._places[p].joined}
-        for place, offset in ours.items():
-            self._places[place].reached = max(self._places[place].reached, offset)
-        kept = [r for place, _, r in records if place in joined and wanted(r)]
+        """Queue what the consumer hands over, of the places that it was assigned."""
+        ours = {p: o for p, o in reached.items() if p in self._places}
+        kept = [r for place, _, r in records if place in ours and wanted(r)]
         size = sum(_size(r) for r in kept)
-        if joined and self.size + size > self.most_bytes:
-            self._fall_behind(now_s)
-        elif joined:
-            self._queue.append(Taken(joined, kept, size, now_s))
+        for place, offset in ours.items():
+            self._places[place].reached = offset
+        if self.size + size > self.most_bytes:
+            self._let_go(now_s)
+        elif ours:
+            self._queue.append(Taken(ours, kept, size, now_s))
             self.size += size
 
-    def _fall_behind(self, now_s: float) -> None:
-        """Let go of the queue: the log has it all."""
+    def _let_go(self, now_s: float) -> None:
+        """Empty the queue: the log has it all."""
         since_s = self._queue[0].since_s if self._queue else now_s
         self._queue.clear()
         self.size = 0
         self.overflows += 1
         for standing in self._places.values():
-            if standing.joined and (standing.held or 0) < standing.reached:
-                standing.joined, standing.since_s = False, since_s
+            if standing.whole:
+                standing.since_s = since_s
+            if standing.written < standing.reached:
+                standing.start = standing.written = standing.reached
 
-    def assigned(self, places: Iterable[Place]) -> None:
-        """Take note that places are newly this process's: others may have written them since."""
-        fresh = set(places)
-        for place in fresh:
-            self._places.pop(place, None)
-        self._queue = deque(_without(t, fresh) for t in self._queue)
+    # -- to the server ---------------------------------------------------------------------------
 
     @property
     def queued(self) -> bool:
@@ -101,7 +132,7 @@ class Progress:
 
     def waiting(self) -> bool:
         """Whether there is anything to write or to find out."""
-        return self.queued or any(not s.joined for s in self._places.values())
+        return self.queued or not all(s.whole for s in self._places.values())
 
     def next(self, most_points: int) -> Taken | None:
         """Take what is queued, up to about so many points or at least one batch; None if empty."""
@@ -117,6 +148,15 @@ class Progress:
             points += sum(r.rows if isinstance(r, FeatureBlock) else 1 for r in taken.records)
             self.size -= taken.size
         return Taken(reached, records, 0, since_s)
+
+    def wrote(self, reached: Mapping[Place, int]) -> dict[Place, int]:
+        """Take note that what `next` gave is written; return what the server holds by now."""
+        for place, offset in reached.items():
+            if place in self._places:
+                standing = self._places[place]
+                standing.written = min(max(standing.written, offset), standing.reached)
+                standing.close()
+        return self._held(reached)
 
     def unknown(self) -> list[Place]:
         """Places of which it is not known what the server holds."""
@@ -137,40 +177,46 @@ class Progress:
             if held[place] > standing.reached:
                 anew.add(place)
             standing.held = 0 if place in anew else held[place]
-            self._join(place)
+            standing.close()
         return anew
 
-    def behind(self) -> tuple[Place, int, int] | None:
-        """Return a place that is to be read, the offset after which, and that up to which."""
+    def gap(self) -> tuple[Place, int, int] | None:
+        """Return a place with a gap: behind which offset it begins, and with which it ends."""
         for place, s in self._places.items():
-            if not s.joined and s.held is not None:
+            if s.held is not None and s.held < s.start:
                 # The others have their turn first, next time.
                 self._places[place] = self._places.pop(place)
-                return place, s.held, s.reached
+                return place, s.held, s.start
         return None
 
-    def acknowledge(self, reached: Mapping[Place, int]) -> None:
-        """Take note of what the server now holds."""
+    def filled(self, reached: Mapping[Place, int]) -> dict[Place, int]:
+        """Take note that a gap is written up to an offset; return what the server holds by now."""
         for place, offset in reached.items():
             standing = self._places.get(place)
             if standing is not None and standing.held is not None:
                 standing.held = max(standing.held, offset)
-                self._join(place)
+                standing.close()
+        return self._held(reached)
 
-    def _join(self, place: Place) -> None:
-        standing = self._places[place]
-        if not standing.joined and standing.held is not None:
-            standing.joined = standing.held >= standing.reached
+    def _held(self, places: Mapping[Place, int]) -> dict[Place, int]:
+        standings = {p: self._places[p] for p in places if p in self._places}
+        return {p: s.held for p, s in standings.items() if s.held is not None}
+
+    # -- for whoever looks -----------------------------------------------------------------------
 
     def missing(self) -> int:
-        """Messages that the consumer has kept and the server does not hold."""
+        """Messages that the consumer has kept and that the server is not known to hold."""
         return sum(max(0, s.reached - (s.held or 0)) for s in self._places.values())
 
     def oldest_s(self) -> float | None:
         """Since when something waits; None when nothing does."""
-        waiting = [s.since_s for s in self._places.values() if not s.joined]
+        waiting = [s.since_s for s in self._places.values() if not s.whole]
         waiting += [t.since_s for t in list(self._queue)[:1]]
         return min(waiting, default=None)
+
+
+def _is_ours(place: Place) -> bool:
+    return place[0].rsplit(".", 1)[-1] in KINDS
 
 
 def _size(record: Record) -> int:
@@ -179,7 +225,7 @@ def _size(record: Record) -> int:
     return _RECORD_BYTES
 
 
-def _without(taken: Taken, places: set[Place]) -> Taken:
-    """Leave places out: their records may stay, because writing them twice is a no-op."""
-    kept = {p: o for p, o in taken.reached.items() if p not in places}
+def _without(taken: Taken, place: Place) -> Taken:
+    """Leave a place out; its records may stay, because writing them twice is a no-op."""
+    kept = {p: o for p, o in taken.reached.items() if p != place}
     return Taken(kept, taken.records, taken.size, taken.since_s)

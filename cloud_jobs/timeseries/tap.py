@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud_jobs.config import CloudConfig
@@ -86,6 +86,7 @@ class InfluxTap:
         self._progress = Progress(queue_bytes)
         self.totals, self.trouble = Totals(), ""
         self._batch: Batch | None = None
+        self._filling = False
         self._unsaved: dict[Place, int] = {}
         self._hours: set[tuple[str, int]] = set()
         self._said: set[str] = set()
@@ -104,10 +105,11 @@ class InfluxTap:
             self._progress.take(reached, records, time.monotonic())
             self._changed.notify()
 
-    def assigned(self, places: Iterable[Place]) -> None:
-        """Take note that places are newly this consumer's, before anything of them is taken."""
+    def assigned(self, after: Mapping[Place, int]) -> None:
+        """Take note behind which offset the consumer goes on with places, before it does."""
         with self._changed:
-            self._progress.assigned(places)
+            self._progress.assigned(after, time.monotonic())
+            self._changed.notify()
 
     def close(self) -> None:
         """Write what is queued, if the server takes it within seconds; the log has the rest."""
@@ -169,9 +171,9 @@ class InfluxTap:
         self._write(self._batch)
         self._intake.written(self._batch)
         self._hours |= self._batch.hours
-        self._unsaved |= self._batch.reached
         with self._changed:
-            self._progress.acknowledge(self._batch.reached)
+            moved = self._progress.filled if self._batch.fills else self._progress.wrote
+            self._unsaved |= moved(self._batch.reached)
         self._batch = None
         if time.monotonic() - self._saved_s >= SAVE_S:
             self._save()
@@ -184,19 +186,22 @@ class InfluxTap:
         return self._intake.of_store(time.time_ns())
 
     def _next(self) -> Batch | None:
-        """Return what is queued, or else, unless it is the end, what is to be read again."""
+        """Return what is queued and, in turn with it unless it is the end, what fills a gap."""
         with self._changed:
-            taken, unknown = self._progress.next(self._batch_points), self._progress.unknown()
-            closing = self._closing
-        if taken is not None:
-            return self._intake.of_queue(taken)
+            unknown, closing = self._progress.unknown(), self._closing
         held = self._offsets.load(unknown) if unknown else {}
         with self._changed:
             anew = self._progress.know(held)
-            behind = self._progress.behind()
+            self._filling = not (self._filling or closing)
+            gap = self._progress.gap() if self._filling else None
+            taken = None if gap else self._progress.next(self._batch_points)
+            if not (gap or taken or closing):
+                gap = self._progress.gap()
         if anew:
             self._offsets.forget(anew)
-        return self._intake.of_log(*behind) if behind and not closing else None
+        if taken is not None:
+            return self._intake.of_queue(taken)
+        return self._intake.of_log(*gap) if gap else None
 
     def _write(self, batch: Batch) -> None:
         while batch.pieces:

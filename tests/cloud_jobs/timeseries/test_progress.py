@@ -30,36 +30,44 @@ def taking(progress: Progress, place, *offsets: int, now_s: float = 0.0) -> None
     progress.take({place: offsets[-1]}, records, now_s)
 
 
-def joined(*places) -> Progress:
-    """Places whose offset 1 the server holds."""
+def begun(*places, after: int = 1, held: int = 1) -> Progress:
+    """Places that the consumer goes on with, and what the server holds of them."""
     progress = Progress(MB)
-    for place in places:
-        taking(progress, place, 1)
-    progress.know(dict.fromkeys(places, 1))
+    progress.assigned(dict.fromkeys(places, after), 0.0)
+    progress.know(dict.fromkeys(places, held))
     return progress
 
 
-def test_a_new_place_is_read_from_what_the_server_holds():
-    progress = Progress(MB)
+def test_what_the_consumer_begins_with_is_queued_and_only_the_gap_is_read():
+    progress = begun(FEATURES, after=6, held=3)
     taking(progress, FEATURES, 7, 8)
-    assert progress.next(100) is None, "it is not known what came before"
-    assert progress.unknown() == [FEATURES]
-    assert progress.behind() is None
-    assert progress.know({FEATURES: 5}) == set()
-    assert progress.behind() == (FEATURES, 5, 8)
-    progress.acknowledge({FEATURES: 7})
-    assert progress.behind() == (FEATURES, 7, 8)
-    progress.acknowledge({FEATURES: 8})
-    assert progress.behind() is None
-    taking(progress, FEATURES, 9)
+    assert progress.gap() == (FEATURES, 3, 6)
     taken = progress.next(100)
     assert taken is not None
-    assert taken.reached == {FEATURES: 9}
-    assert len(taken.records) == 1
+    assert (taken.reached, len(taken.records)) == ({FEATURES: 8}, 2)
+    assert progress.wrote(taken.reached) == {FEATURES: 3}, "the gap is still there"
+    assert progress.filled({FEATURES: 5}) == {FEATURES: 5}
+    assert progress.gap() == (FEATURES, 5, 6)
+    assert progress.filled({FEATURES: 6}) == {FEATURES: 8}
+    assert progress.gap() is None
+    assert (progress.waiting(), progress.missing()) == (False, 0)
+
+
+def test_what_is_queued_while_nothing_is_known_counts_later():
+    progress = Progress(MB)
+    progress.assigned({FEATURES: 6, CLIPS: 9}, 0.0)
+    assert progress.unknown() == [FEATURES], "clips are not even looked at"
+    taking(progress, FEATURES, 7)
+    taken = progress.next(100)
+    assert taken is not None
+    assert progress.wrote(taken.reached) == {}
+    assert progress.gap() is None, "nobody knows where it would begin"
+    assert progress.know({FEATURES: 6}) == set()
+    assert progress.wrote({FEATURES: 7}) == {FEATURES: 7}
 
 
 def test_batches_are_joined_up_to_a_number_of_points():
-    progress = joined(FEATURES, EVENTS)
+    progress = begun(FEATURES, EVENTS)
     for o in range(2, 8):
         taking(progress, FEATURES if o % 2 else EVENTS, o)
     first, rest = progress.next(4), progress.next(100)
@@ -72,7 +80,7 @@ def test_batches_are_joined_up_to_a_number_of_points():
 
 
 def test_what_becomes_no_points_takes_no_room_but_counts():
-    progress = joined(FEATURES)
+    progress = begun(FEATURES)
     progress.take(
         {CLIPS: 9, FEATURES: 2}, [(CLIPS, 9, clip()), (FEATURES, 2, block("sample"))], 0.0
     )
@@ -80,37 +88,62 @@ def test_what_becomes_no_points_takes_no_room_but_counts():
     taken = progress.next(1)
     assert taken is not None
     assert (taken.reached, taken.records) == ({FEATURES: 2}, [])
-    assert progress.unknown() == [], "clips are not even looked at"
 
 
-def test_a_full_queue_is_let_go_and_read_again():
-    progress = joined(FEATURES, EVENTS)
+def test_a_full_queue_is_let_go_and_becomes_a_gap():
+    progress = begun(FEATURES, EVENTS)
     progress.most_bytes = 2500
     taking(progress, FEATURES, 2, now_s=5.0)
     taking(progress, EVENTS, 2, now_s=6.0)
     assert (progress.overflows, progress.oldest_s(), progress.missing()) == (0, 5.0, 2)
     taking(progress, FEATURES, 3, now_s=7.0)
-    assert (progress.overflows, progress.size) == (1, 0)
-    assert progress.next(100) is None
+    assert (progress.overflows, progress.size, progress.queued) == (1, 0, False)
     assert (progress.oldest_s(), progress.missing()) == (5.0, 3)
-    turns = {progress.behind(), progress.behind()}
+    taking(progress, FEATURES, 4, now_s=8.0)
+    assert progress.queued, "what comes now is queued again"
+    turns = {progress.gap(), progress.gap()}
     assert turns == {(FEATURES, 1, 3), (EVENTS, 1, 2)}, "each has its turn"
-    progress.acknowledge({FEATURES: 3, EVENTS: 2})
+    assert progress.filled({FEATURES: 3, EVENTS: 2}) == {FEATURES: 3, EVENTS: 2}
+    taken = progress.next(100)
+    assert taken is not None
+    assert progress.wrote(taken.reached) == {FEATURES: 4}
     assert (progress.oldest_s(), progress.missing(), progress.waiting()) == (None, 0, False)
 
 
-def test_a_batch_larger_than_the_queue_is_read_from_the_log():
-    progress = joined(FEATURES)
+def test_an_overflow_opens_no_gap_where_nothing_was_queued():
+    progress = begun(FEATURES, EVENTS)
     progress.most_bytes = 10
     taking(progress, FEATURES, 2)
-    assert progress.behind() == (FEATURES, 1, 2)
+    assert progress.gap() == (FEATURES, 1, 2)
+    progress.filled({FEATURES: 2})
+    assert progress.gap() is None
+
+
+def test_what_is_written_while_the_queue_is_let_go_is_read_once_more():
+    progress = begun(FEATURES)
+    taking(progress, FEATURES, 2)
+    taken = progress.next(1)
+    progress.most_bytes = 10
+    taking(progress, FEATURES, 3)
+    assert taken is not None
+    assert progress.wrote(taken.reached) == {FEATURES: 1}
+    assert progress.gap() == (FEATURES, 1, 3)
 
 
 def test_a_place_made_anew_is_read_from_its_start():
     progress = Progress(MB)
-    taking(progress, FEATURES, 3)
+    progress.assigned({FEATURES: 3}, 0.0)
     assert progress.know({FEATURES: 500}) == {FEATURES}
-    assert progress.behind() == (FEATURES, 0, 3)
+    assert progress.gap() == (FEATURES, 0, 3)
+
+
+def test_who_goes_on_where_he_stood_keeps_his_queue():
+    progress = begun(FEATURES)
+    taking(progress, FEATURES, 2)
+    progress.assigned({FEATURES: 2}, 0.0)
+    assert progress.unknown() == []
+    progress.assigned({FEATURES: 5}, 0.0)
+    assert progress.unknown() == [FEATURES], "another one has had it"
 
 
 class Machine(RuleBasedStateMachine):
@@ -118,7 +151,6 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.log = dict.fromkeys(PLACES, 0)  # last offset; every offset holds a record
         self.consumed = dict.fromkeys(PLACES, 0)
         self.durable = dict.fromkeys(PLACES, 0)
         self.written: dict = {p: set() for p in PLACES}
@@ -128,26 +160,30 @@ class Machine(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.progress = Progress(3000)
+        self.progress.assigned(self.consumed, 0.0)
         self.in_flight = None
 
     @rule(place=st.sampled_from(PLACES), n=st.integers(1, 4))
     def consume(self, place, n) -> None:
-        first, last = self.consumed[place] + 1, self.consumed[place] + n
-        self.consumed[place] = last
-        records = [(place, o, one(o, place)) for o in range(first, last + 1)]
-        records = [(p, o, self.named(r, p, o)) for p, o, r in records]
-        self.progress.take({place: last}, records, 0.0)
+        records = []
+        for _ in range(n):
+            self.consumed[place] += 1
+            record = one(self.consumed[place], place)
+            self.kept.append(record)
+            self.names[id(record)] = (place, self.consumed[place])
+            records.append((place, self.consumed[place], record))
+        self.progress.take({place: self.consumed[place]}, records, 0.0)
 
     @rule(
-        what=st.sampled_from(["restart", "untold", "elsewhere"]),
+        what=st.sampled_from(["restart", "untold", "elsewhere", "rewound"]),
         place=st.sampled_from(PLACES),
         n=st.integers(1, 4),
     )
     def trouble(self, what, place, n) -> None:
         """The process ends, maybe before the tap was told; another one has a place for a while."""
-        self.consumed[place] += 0 if what == "restart" else n
-        if what == "elsewhere":
-            self.progress.assigned({place})
+        self.consumed[place] += n if what in ("untold", "elsewhere") else 0
+        if what in ("elsewhere", "rewound"):
+            self.progress.assigned({place: self.consumed[place]}, 0.0)
         else:
             self.start()
 
@@ -162,35 +198,30 @@ class Machine(RuleBasedStateMachine):
         """Begin to write; whatever else happens meanwhile, it is acknowledged later or never."""
         if self.in_flight is not None:
             return
-        taken = self.progress.next(3)
+        self.turn = not getattr(self, "turn", False)
+        self.progress.know({p: self.durable[p] for p in self.progress.unknown()})
+        gap = self.progress.gap() if self.turn else None
+        taken = None if gap else self.progress.next(3)
         if taken is not None:
             found = [self.names[id(r)] for r in taken.records]
-            self.in_flight = (found, taken.reached)
-            return
-        self.progress.know({p: self.durable[p] for p in self.progress.unknown()})
-        behind = self.progress.behind()
-        if behind is not None:
-            place, after, upto = behind
+            self.in_flight = (found, taken.reached, self.progress.wrote)
+        elif gap is not None:
+            place, after, upto = gap
             assert after < upto <= self.consumed[place]
             last = min(after + 2, upto)
-            self.in_flight = ([(place, o) for o in range(after + 1, last + 1)], {place: last})
+            found = [(place, o) for o in range(after + 1, last + 1)]
+            self.in_flight = (found, {place: last}, self.progress.filled)
 
     @rule()
     def acknowledge(self) -> None:
         if self.in_flight is None:
             return
-        found, reached = self.in_flight
+        found, reached, moved = self.in_flight
         self.in_flight = None
         for place, offset in found:
             self.written[place].add(offset)
-        self.progress.acknowledge(reached)
-        for place, offset in reached.items():
+        for place, offset in moved(reached).items():
             self.durable[place] = max(self.durable[place], offset)
-
-    def named(self, record, place, offset):
-        self.kept.append(record)
-        self.names[id(record)] = (place, offset)
-        return record
 
     @invariant()
     def what_is_held_was_written(self) -> None:
@@ -199,16 +230,14 @@ class Machine(RuleBasedStateMachine):
             assert held <= self.written[place]
 
     def teardown(self) -> None:
-        if not hasattr(self, "log"):
+        if not hasattr(self, "durable"):
             return
         for _ in range(1000):
+            self.write()
             self.acknowledge()
             if not self.progress.waiting():
                 break
-            self.write()
-        for place, standing in self.progress._places.items():
-            assert standing.joined
-            assert self.durable[place] == self.consumed[place]
+        assert self.durable == self.consumed
         assert self.progress.missing() == 0
 
 
