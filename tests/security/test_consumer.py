@@ -208,6 +208,21 @@ def test_within_a_site_a_node_can_still_speak_for_another(chain):
     assert chain.consumed().health == 1
 
 
+def test_a_letter_is_sent_back_by_who_sets_up_and_not_by_the_jobs(chain):
+    value = bytearray(encode(of(event(60.0), FAN, 0, epoch=60)))
+    value[2] ^= 1
+    chain.send(FAN, bytes(value), on=topic(SITE, "events"))
+    assert chain.consumed().dead == 1
+    (letter, *_) = done(chain.plant.cloud("dead", "list", "--json")).json
+    cloud = chain.plant.home / "secrets/cloud.pem"
+    refused = chain.plant.cloud("dead", "replay", letter["id"], "--cert", cloud)
+    assert refused.status == 1
+    assert "not allowed to write topic" in refused.err
+    assert done(chain.plant.cloud("dead", "replay", letter["id"], "--json")).json == [letter["id"]]
+    chain.sent += 1
+    assert chain.consumed().dead == 1
+
+
 # -- fuzz ------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vibro.cli.cloud.setup import CERT, as_admin
 from vibro.cli.cloud.working import config_of
 from vibro.cli.main import echo_json, home_option
 from vibro.errors import BadInputError
@@ -63,6 +64,7 @@ def list_(home: Path, site: str | None, reason: str | None, limit: int, as_json:
 @click.option("--all", "every", is_flag=True, help="All that wait, and match.")
 @SITE
 @REASON
+@CERT
 @JSON
 def replay(
     home: Path,
@@ -70,18 +72,19 @@ def replay(
     every: bool,
     site: str | None,
     reason: str | None,
+    cert: Path | None,
     as_json: bool,
 ) -> None:
     """Send letters back to their topics, once what reads them can: after an update, say.
 
     A letter that comes to nothing again is listed again, one try older. One that is taken in is
-    taken in once, however often it is sent.
+    taken in once, however often it is sent. The jobs themselves may not write where nodes do.
     """
     from cloud_jobs.consume.graveyard import chosen, send_back, waiting  # noqa: PLC0415
 
     if bool(ids) == every:
         raise BadInputError("name the letters by their ids, or say --all")
-    with _opened(home) as (log, store):
+    with _opened(home, cert) as (log, store):
         found = waiting(log, store)
         wanted = _matching(found, site, reason)[::-1] if every else chosen(found, ids)
         for letter in wanted:
@@ -98,10 +101,10 @@ def replay(
 
 
 @contextmanager
-def _opened(home: Path) -> Iterator[tuple[Transport, Store]]:
+def _opened(home: Path, cert: Path | None = None) -> Iterator[tuple[Transport, Store]]:
     from cloud_jobs.services import open_log, open_store  # noqa: PLC0415
 
-    config = config_of(home)
+    config = as_admin(config_of(home), cert)
     with ExitStack() as held:
         store = open_store(config)
         held.callback(store.close)

@@ -133,15 +133,20 @@ def _cloud_of(config: CloudConfig) -> str:
     return name
 
 
+def as_admin(config: CloudConfig, cert: Path | None) -> CloudConfig:
+    """Return the configuration with the certificate of who may do more than the jobs."""
+    admin = config.path(ADMIN)
+    if not (chosen := cert or (admin if admin.exists() else None)):
+        return config
+    file = str(chosen.resolve())
+    return replace(config, kafka=replace(config.kafka, cert_file=file, key_file=file))
+
+
 @contextmanager
 def _broker(config: CloudConfig, cert: Path | None) -> Iterator[Broker]:
     from cloud_jobs.setup.broker import Broker  # noqa: PLC0415
 
-    settings, admin = config.kafka, config.path(ADMIN)
-    if chosen := cert or (admin if admin.exists() else None):
-        file = str(chosen.resolve())
-        settings = replace(settings, cert_file=file, key_file=file)
-    broker = Broker(settings, config.home)
+    broker = Broker(as_admin(config, cert).kafka, config.home)
     try:
         yield broker
     finally:
