@@ -1,9 +1,9 @@
 """The bundle a node runs: notice -> verify -> golden vectors -> keep -> swap between windows.
 
 A notice names a bundle and its SHA-256, and brings it along or says in which file it is. Nothing of
-a bundle is trusted before its digest, its own checks, its feature schema and its golden vectors have
-passed on this very CPU; only then is it kept (written, fsynced, renamed) and handed over. A bundle
-that fails is refused with its reason and the node goes on with the one it has.
+a bundle is trusted before its digest, its own checks, its feature schema and its golden vectors
+have passed on this very CPU; only then is it kept (written, fsynced, renamed) and handed over. A
+bundle that fails is refused with its reason and the node goes on with the one it has.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ What is in memory only does not outlive the process: the node's checkpoint is in
 restart goes back to the last one that was written, and a source that can be read again yields the
 same records under the same numbers.
 
-Two threads may use it: one commits, one ships. None of what a method does waits for the link. An id
-means the same record for as long as the process lives, whichever file or memory held it.
+Two threads may use it: one commits, one ships; no method waits for the link. An id means the same
+record for as long as the process lives, whichever file or memory held it.
 """
 
 from __future__ import annotations
@@ -47,8 +47,6 @@ class EnduringSpool:
     ----------
     trouble : str
         Why memory stands in for the file; empty while the file is well.
-    turn : RLock
-        Held by whoever is at work.
     """
 
     def __init__(
@@ -63,8 +61,7 @@ class EnduringSpool:
     ) -> None:
         self._path, self._bounds = path, (max_bytes, max_age_ns)
         self._lead_s, self._reserve = clip_lead_s, reserve_bytes
-        self._largest = largest_bytes
-        self.turn = threading.RLock()
+        self._largest, self.turn = largest_bytes, threading.RLock()
         self._stood_in = self._shown = 0
         self._file: Spool | None = None
         self._memory: Spool | None = None

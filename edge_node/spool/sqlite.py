@@ -200,10 +200,9 @@ class Spool:
 
     def hold(self, ids: Iterable[int]) -> None:
         """Let records be what is being shipped: until they are acknowledged none is reduced."""
+        keys = [(i,) for i in ids]
         with self._file.reporting():
-            self._file.connection.executemany(
-                "INSERT OR IGNORE INTO flying VALUES (?)", [(i,) for i in ids]
-            )
+            self._file.connection.executemany("INSERT OR IGNORE INTO flying VALUES (?)", keys)
 
     def refuse(self, key: int) -> None:
         """Give up a record that the transport will never take, and say so in a gap record."""
@@ -233,11 +232,9 @@ class Spool:
     def _forget(self, db: sqlite3.Connection) -> None:
         if not self._acknowledged:
             return
-        for table in ("record", "flying"):
-            db.executemany(
-                f"DELETE FROM {table} WHERE id = ?",  # noqa: S608 (our own names)
-                [(i,) for i in self._acknowledged],
-            )
+        keys = [(i,) for i in self._acknowledged]
+        db.executemany("DELETE FROM record WHERE id = ?", keys)
+        db.executemany("DELETE FROM flying WHERE id = ?", keys)
         day = self._day()
         db.execute("DELETE FROM spent WHERE day < ?", (day,))
         db.execute(
