@@ -60,7 +60,7 @@ class Consumer:
     lake : Lake
     store : Store
     tap : Tap, optional
-        A further sink.
+        A further sink; its attribute.
     holding : Holding
     late_s : float
         Age from which on events are history, see `cloud_jobs.store.ingest.Arrival`.
@@ -81,7 +81,7 @@ class Consumer:
         clock: Callable[[], int] | None = None,
     ) -> None:
         self._feed, self._log, self._lake, self._store = feed, log, lake, store
-        self._tap, self._holding, self._late_s, self._clock = tap, holding, late_s, clock
+        self.tap, self._holding, self._late_s, self._clock = tap, holding, late_s, clock
         self._offsets: dict[Place, int] = {}
         self._sequences = Sequences()
         self._prompt, self._held = Batch(), Batch()
@@ -172,8 +172,8 @@ class Consumer:
                 LOG.warning("%s was made anew: it is read from its start", app_id(place))
                 self._forget(place, start.after)
         self._sequences.forget()
-        if self._tap is not None:
-            self._tap.assigned({place: start.after for place, start in starts.items()})
+        if self.tap is not None:
+            self.tap.assigned({place: start.after for place, start in starts.items()})
         self._feed.start({place: start.after for place, start in starts.items()})
 
     def _forget(self, place: Place, offset: int) -> None:
@@ -259,8 +259,8 @@ class Consumer:
         self._offsets |= batch.reached
         self._sequences.keep(batch.taken)
         batch.counts.machines |= changed
-        if self._tap is not None:
-            self._tap.take(batch.reached, batch.admitted)
+        if self.tap is not None:
+            self.tap.take(batch.reached, batch.admitted)
         self._feed.kept(batch.reached)
         batch.counts.seconds = time.monotonic() - began_s
         counts.add(batch.counts)

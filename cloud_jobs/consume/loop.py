@@ -109,6 +109,8 @@ class Work:
         """Work; return the counts of all steps."""
         total = Counts()
         told, told_s = 0, float("-inf")
+        if self.meter is not None and self.consumer.tap is not None:
+            self.meter.watch(self.consumer.tap)
         heard_s = time.monotonic()
         while not self.stop.is_set():
             counts = self._step()

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from cloud_jobs.consume.batch import Counts
+from cloud_jobs.consume.tap import Tap
 from vibro.errors import BadInputError
 
 ADDRESS = "127.0.0.1"
@@ -74,6 +75,10 @@ class Meter:
         self._lag.clear()
         for topic, behind in lag.items():
             self._lag.labels(topic).set(behind)
+
+    def watch(self, tap: Tap) -> None:
+        """Tell what a further sink tells of itself, too."""
+        self._registry.register(tap)
 
     def failed(self) -> None:
         """Take note of a step that failed."""

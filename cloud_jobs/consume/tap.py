@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from vibro.log import Place
 from vibro.records import Record
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 
 class Tap(Protocol):
@@ -37,6 +40,9 @@ class Tap(Protocol):
         records : sequence of (Place, int, Record)
             In the order of their offsets within each place; repeats are not among them.
         """
+
+    def collect(self) -> Iterable[Metric]:
+        """Return its metrics for Prometheus."""
 
     def close(self) -> None:
         """Send what is held, within a bounded time, and end."""

@@ -12,13 +12,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from prometheus_client.core import Metric
 
 from cloud_jobs.config import CloudConfig
 from cloud_jobs.store import Store
 from cloud_jobs.timeseries.intake import Batch, Intake
 from cloud_jobs.timeseries.lines import count
+from cloud_jobs.timeseries.metrics import metrics
 from cloud_jobs.timeseries.offsets import TapOffsets
 from cloud_jobs.timeseries.progress import Progress
 from cloud_jobs.timeseries.rollup import touched
@@ -35,7 +38,8 @@ NEWS_S = 10.0
 """How often it is looked whether cases, models or limits have changed."""
 WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Between attempts at a server that is away."""
-CLOSE_S = 5.0
+CLOSE_S = 20.0
+"""For what is queued at the end, as long as the server takes it."""
 _REASONS = 100
 
 
@@ -136,6 +140,10 @@ class InfluxTap:
                 "trouble": self.trouble,
             }
 
+    def collect(self) -> Iterable[Metric]:
+        """Return its metrics for Prometheus."""
+        return metrics(self.facts())
+
     # -- the thread ------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -235,7 +243,7 @@ class InfluxTap:
         with self._changed:
             self.totals.failures += 1
             fresh, self.trouble = said != self.trouble, said
-        if fresh:
+        if fresh and (known or not self._closing):
             LOG.warning("time series: %s; points wait", said, exc_info=None if known else error)
 
     def _recover(self) -> None:

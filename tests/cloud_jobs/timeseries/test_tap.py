@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from cloud_jobs.timeseries.offsets import TapOffsets
 from cloud_jobs.timeseries.setup import wanted_buckets
+from cloud_jobs.timeseries.tap import InfluxTap
 from tests.cloud_jobs.builders import S, block, case_row, clip, event, heartbeat, model_row
 from tests.cloud_jobs.timeseries.conftest import Plant
 from tests.services.process import wait_until
@@ -45,6 +47,13 @@ def expected(n: int = 12) -> dict[str, int]:
 
 def counts(plant: Plant) -> dict[str, int]:
     return {m: len(plant.rows(m)) for m in ("features_fast", "status", "node")}
+
+
+def told(tap: InfluxTap) -> dict[str, float]:
+    """What Prometheus would read."""
+    registry = CollectorRegistry()
+    registry.register(tap)
+    return {s.name: s.value for m in registry.collect() for s in m.samples}
 
 
 def test_everything_arrives_as_it_was_sent(plant: Plant):
@@ -149,6 +158,8 @@ def test_an_outage_holds_up_nobody_and_nothing_is_lost(plant: Plant, how: str):
         assert slowest < plant.config.influxdb.timeout_s, "a poll never waits for the server"
         wait_until("the tap to notice", lambda: bool(tap.facts()["trouble"]))
         assert "does not answer" in str(tap.facts()["trouble"])
+        assert told(tap)["vibro_timeseries_up"] == 0.0
+        assert told(tap)["vibro_timeseries_behind_messages"] > 0
         assert tap.facts()["behind_messages"] > 0
         assert tap.facts()["behind_s"] > 0
         assert len(plant.lake.table("features_fast")) == 21 * 6
@@ -158,6 +169,9 @@ def test_an_outage_holds_up_nobody_and_nothing_is_lost(plant: Plant, how: str):
     assert counts(plant) == expected(21)
     assert tap.facts()["trouble"] == ""
     assert tap.facts()["overflows"] == 0
+    assert told(tap)["vibro_timeseries_up"] == 1.0
+    assert told(tap)["vibro_timeseries_points_total"] == 21 * 7
+    assert told(tap)["vibro_timeseries_behind_seconds"] == 0.0
 
 
 def test_a_full_queue_is_caught_up_from_the_log(plant: Plant):
