@@ -21,7 +21,6 @@ from cloud_jobs.store.tables import (
 )
 from vibro.records import BACKFILL, Clip, Event, Health
 
-
 LATE_S = 600.0
 """Age from which what arrives is history, unless it goes on."""
 
