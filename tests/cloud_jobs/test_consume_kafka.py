@@ -1,4 +1,4 @@
-"""Consumers that share a real broker's topics: killed, stopped, overtaken; everything is kept once."""
+"""Consumers that share a broker's topics: killed, stopped, overtaken; everything is kept once."""
 
 from __future__ import annotations
 
