@@ -187,7 +187,8 @@ class Uplink:
             self._turned.notify_all()
         if self._thread is not None:
             self._thread.join(END_S)
-        else:
+        if self._thread is None or self._thread.is_alive():
+            # What is under way is given up: the spool has it, and its wait would hold up the end.
             _close(self._transport)
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import shutil
+import signal
 import threading
 import time
 from contextlib import suppress
@@ -26,6 +27,7 @@ from tests.services import certificates
 from tests.services.fixtures import missing_is_told
 from tests.services.kafka import KafkaServer, kafka_home
 from tests.services.process import wait_until
+from tests.vibro.cli.test_edge_run import Process, service
 from tests.vibro.log.kafka.brokers import ANYWHERE, admin, allow, forbid, make, plain, secure
 from vibro.bundle import encode
 from vibro.errors import VibroError
@@ -188,6 +190,41 @@ def _processed(path: Path) -> int:
         return int(status(load(path))["samples"]["processed"])
     except VibroError:
         return 0
+
+
+def test_a_process_told_to_stop_does_not_wait_for_a_broker_that_hangs(server, tmp_path):
+    """It ends in order, in time, and without a word of kafka-python's."""
+    settings = plain(server, request_timeout_s=20.0)
+    with suppress(TopicAlreadyExistsError):
+        make(settings, *(topic("austin", kind) for kind in KINDS))
+    options = "".join(
+        f"{name} = {json.dumps(getattr(settings, name))}\n" for name in ("servers", "security")
+    )
+    path = service(tmp_path, more=f'[ship]\ntransport = "kafka"\n[kafka]\n{options}')
+    path.write_text(path.read_text().replace("heartbeat_s = 10", "heartbeat_s = 1\ncommit_s = 1"))
+    process = Process(path, tmp_path)
+    try:
+        process.told(b"READY=1")
+        before = _end_of(settings, "austin")
+        wait_until("something there", lambda: _end_of(settings, "austin") > before, DEADLINE_S)
+        server.pause()
+        process.line("the link is slow")
+        process.child.send_signal(signal.SIGTERM)
+        process.line("ended in order")
+        assert process.child.wait(DEADLINE_S) == 0
+        assert process.child.stderr.read() == ""
+    finally:
+        process.end()
+
+
+def _end_of(settings: KafkaSection, site: str) -> int:
+    reader, last = KafkaTransport(settings, ANYWHERE, "reader"), 0
+    for kind in ("features", "health"):
+        while more := reader.read(topic(site, kind), 0, 1000):
+            last += len(more)
+            break
+    reader.close()
+    return last
 
 
 def test_a_clip_too_large_for_its_topic_is_told_of_and_holds_up_nothing(server, tmp_path):

@@ -45,7 +45,7 @@ SLOWEST_BYTES_S = 16_000.0
 LINGER_S = 600.0
 """No batch leaves before it is whole, however long that takes."""
 TRIES, TRY_AGAIN_S = 3, 0.3
-END_S = 2.0
+END_S = 1.0
 READ_S = 1.0
 _TOO_LARGE = {"MessageSizeTooLargeError", "RecordListTooLargeError"}
 _SPLITS = 40
@@ -55,7 +55,8 @@ _SPLITS = 40
 class KafkaTransport:
     """One producer, and for reading one consumer, made when they are first needed.
 
-    Not for several threads at once. Making one costs nothing and cannot fail: what is wrong with
+    Not for several threads at once, but any may close it, and so end what another waits for. Making
+    one costs nothing and cannot fail: what is wrong with
     files or brokers is raised by the first call that needs them.
 
     Parameters
