@@ -28,6 +28,20 @@ def of_home(home: Path) -> URL:
     return of_config(load(home))
 
 
+def check(home: Path) -> None:
+    """See that there is a store to read, so that a mistyped home is not made.
+
+    Raises
+    ------
+    BadInputError
+        If the home has no file, and its configuration names no other store.
+    """
+    if not load(home).services.store and not (home / FILE).exists():
+        raise BadInputError(
+            f"{home} holds no {FILE}: name a home with --home, or make one with `vibro demo`"
+        )
+
+
 def of_config(config: CloudConfig) -> URL:
     """URL of the store that a configuration names, with its password.
 

@@ -31,15 +31,11 @@ def command(expression: str, home: Path, as_json: bool) -> None:
     7d) or a UTC time. An empty expression lists every case.
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
     from cloud_jobs.query import find_cases  # noqa: PLC0415
-    from cloud_jobs.store import Store  # noqa: PLC0415
-    from vibro.errors import BadInputError  # noqa: PLC0415
+    from cloud_jobs.store import Store, address  # noqa: PLC0415
     from vibro.query import parse  # noqa: PLC0415
 
     query = parse(expression, time.time_ns())
-    if not (home / "store.db").exists():
-        raise BadInputError(
-            f"{home} holds no store.db: name a home with --home, or make one with `vibro demo`"
-        )
+    address.check(home)
     store = Store(home)
     try:
         rows = find_cases(store, query)

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from vibro.cli.main import echo_json, home_option
-from vibro.errors import BadInputError
 
 
 @click.command()
@@ -28,13 +27,10 @@ def command(home: Path, host: str, port: int, as_json: bool) -> None:
     Fleet, trends, events and their pictures, until Ctrl-C. It only reads: it may run beside
     `vibro cloud run` or over what a demo left.
     """
-    from cloud_jobs.config import load  # noqa: PLC0415
-
-    if not load(home).services.store and not (home / "store.db").exists():
-        raise BadInputError(
-            f"{home} holds no store.db: name a home with --home, or make one with `vibro demo`"
-        )
     from cloud_jobs.serve.app import serve  # noqa: PLC0415
+    from cloud_jobs.store import address  # noqa: PLC0415
+
+    address.check(home)
 
     def ready(url: str) -> None:
         if as_json:

@@ -9,6 +9,7 @@ import pytest
 
 from cloud_jobs.store import Store
 from tests.cloud_jobs.builders import S, case_row
+from tests.cloud_jobs.conftest import lay
 from tests.vibro.cli.commands import refused, vibro
 from vibro.assets import parse_register
 from vibro.cli import query as verb
@@ -171,6 +172,13 @@ def test_a_home_without_a_store_names_the_ways_to_one(tmp_path):
 def test_the_home_may_stand_in_the_environment(home, monkeypatch):
     monkeypatch.setenv("VIBRO_HOME", str(home))
     assert len(vibro("query", "--json").json) == 3
+
+
+def test_a_store_on_a_server_is_asked_there(tmp_path, postgres):
+    lay(tmp_path, postgres.new_database())
+    done = vibro("query", "--home", tmp_path)
+    assert (done.status, done.out) == (0, "no case matches\n")
+    assert not (tmp_path / "store.db").exists()
 
 
 def test_a_store_that_is_none_is_one_line(tmp_path):
