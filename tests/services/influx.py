@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -35,13 +34,13 @@ def _make(folder: Path) -> None:
         # Caches of their own, nearly 3 GB, go with the folder.
         "GOCACHE": str(work / "go-build"),
         "GOMODCACHE": str(work / "go-mod"),
-        "GOFLAGS": f"{_output(go, 'env', 'GOFLAGS')} -modcacherw -buildvcs=false".strip(),
+        "GOFLAGS": f"{run([go, 'env', 'GOFLAGS']).strip()} -modcacherw -buildvcs=false".strip(),
         "CGO_ENABLED": "1",
         "PKG_CONFIG": str(work / "pkg-config"),
         "RUSTC_WRAPPER": str(lenient),
     }
     if shutil.which("rustup"):
-        environment["RUSTUP_TOOLCHAIN"] = _output("rustup", "show", "active-toolchain").split()[0]
+        environment["RUSTUP_TOOLCHAIN"] = run(["rustup", "show", "active-toolchain"]).split()[0]
     options = (
         ["-o", work / "pkg-config"],
         ["-tags", "sqlite_foreign_keys,sqlite_json", "-ldflags", "-s -w", "-o", folder / "influxd"],
@@ -50,12 +49,6 @@ def _make(folder: Path) -> None:
     for option, program in zip(options, programs, strict=True):
         run([go, "build", *option, program], cwd=work, env=environment)
     shutil.rmtree(work)
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd="/"
-    ).stdout.strip()
 
 
 class InfluxServer(Server):
