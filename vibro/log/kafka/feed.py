@@ -27,6 +27,8 @@ QUIET_S = 20.0
 """Silence after which it is asked whether the broker is there at all."""
 FETCH_BYTES, PARTITION_BYTES = 32 * 2**20, 4 * 2**20
 CLOSE_S = 5.0
+SETTLE_S = 10.0
+"""Longest wait in one poll for the slowest consumer of the group to join again."""
 LONGEST_WAIT_S = 0.5
 """A wait for messages cannot be ended early; whoever is told to stop must not be kept."""
 
@@ -95,12 +97,14 @@ class KafkaFeed:
 
         if self._reader is None:
             self._join()
+        self._settle()
         found: dict[Any, list[Any]] = {}
         try:
             wait_ms = round(min(wait_s, LONGEST_WAIT_S) * 1000)
             found = self._reader.poll(timeout_ms=wait_ms, max_records=self._most)
         except OffsetOutOfRangeError as error:
             self._hold(error.args[0])
+        self._settle()
         with self._lock:
             waiting = set(self._waiting)
             gone, self._gone = self._gone, set()
@@ -109,6 +113,21 @@ class KafkaFeed:
         self._listen(bool(messages or waiting))
         fresh = self._spans(waiting)
         return Polled(messages, fresh, frozenset(gone) - fresh.keys())
+
+    def _settle(self) -> None:
+        """Take part to its end when the group hands its partitions out anew.
+
+        kafka-python 3.0 forgets the outcome of a join that ends while nobody polls: it joins again
+        at the next poll, or, if the join was for new topics, never, and is a member no more that
+        believes it is one. So no join is left half-way, and one that was is begun again.
+        """
+        coordinator = self._reader._coordinator  # noqa: SLF001 (its `poll` waits for joins alone)
+        join = coordinator._join_task  # noqa: SLF001
+        if join is not None and join.is_done:
+            coordinator.request_rejoin()
+        until_s = time.monotonic() + SETTLE_S
+        while coordinator.need_rejoin() and time.monotonic() < until_s:
+            coordinator.poll(timeout_ms=1000)
 
     def _listen(self, heard: bool) -> None:
         """Ask, after some silence, whether there is a broker: its client would never say."""
@@ -188,8 +207,8 @@ class KafkaFeed:
     def _join(self) -> None:
         self._why.require("read")
         load()
-        from kafka.coordinator.assignors.cooperative_sticky import (  # noqa: PLC0415
-            CooperativeStickyAssignor,
+        from kafka.coordinator.assignors.roundrobin import (  # noqa: PLC0415
+            RoundRobinPartitionAssignor,
         )
 
         session_ms = round(self._session_s * 1000)
@@ -202,7 +221,7 @@ class KafkaFeed:
             "max_poll_interval_ms": round(BUSY_S * 1000),
             "fetch_max_bytes": FETCH_BYTES,
             "max_partition_fetch_bytes": PARTITION_BYTES,
-            "partition_assignment_strategy": (CooperativeStickyAssignor,),
+            "partition_assignment_strategy": (RoundRobinPartitionAssignor,),
         }
         reader = opened("KafkaConsumer", options)
         reader.subscribe(pattern=self._pattern, listener=_listener(self._came, self._went))
