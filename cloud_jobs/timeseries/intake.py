@@ -12,13 +12,12 @@ from cloud_jobs.timeseries.fleet import Fleet, Points
 from cloud_jobs.timeseries.lines import batches
 from cloud_jobs.timeseries.points import HOUR_NS, hours_of, lines_of
 from cloud_jobs.timeseries.progress import Taken
-from vibro.errors import BadInputError, VibroError
+from vibro.errors import BadInputError
 from vibro.log import Place, Transport
 from vibro.records import Event, Record
 
 READ_MESSAGES = 200
 """Messages of the log that are read at once."""
-_EMPTY_READS = 3
 
 
 @dataclass(slots=True)
@@ -64,7 +63,7 @@ class Intake:
         self, log: Transport, store: Store, batch_points: int, refuse: Callable[[int, str], None]
     ) -> None:
         self._log, self._store, self._most, self._refuse = log, store, batch_points, refuse
-        self._fleet, self._empty = Fleet(store), 0
+        self._fleet = Fleet(store)
 
     def of_queue(self, taken: Taken) -> Batch:
         """Return what was handed over, but for revisions of events that are out of date."""
@@ -89,8 +88,11 @@ class Intake:
             except Exception as error:
                 self._refuse(1, f"a record cannot become points: {error!r}")
 
-    def of_log(self, place: Place, after: int, upto: int) -> Batch:
+    def of_log(self, place: Place, after: int, upto: int) -> Batch | None:
         """Return what the log holds of a place behind an offset, up to another one at most.
+
+        None if it tells nothing: whether it is slow or has nothing left cannot be told apart.
+        What it no longer holds is passed over only when it shows what comes after.
 
         Raises
         ------
@@ -99,9 +101,8 @@ class Intake:
         """
         topic, partition = place
         found = self._log.read(topic, after, READ_MESSAGES, partition)
-        self._empty = 0 if found else self._empty + 1
-        if 0 < self._empty < _EMPTY_READS:
-            raise VibroError(f"log topic {topic}: nothing stands behind offset {after} now")
+        if not found:
+            return None
         ours = [m for m in found if m.offset <= upto]
         first, last = (ours[0].offset, ours[-1].offset) if ours else (upto + 1, upto)
         if first > after + 1:

@@ -35,6 +35,8 @@ class _Standing:
         ``reached`` queued.
     since_s : float
         When a gap was first known.
+    later_s : float
+        When it is tried to read the gap again.
     """
 
     start: int
@@ -42,6 +44,7 @@ class _Standing:
     reached: int
     since_s: float
     held: int | None = None
+    later_s: float = float("-inf")
 
     @property
     def whole(self) -> bool:
@@ -130,9 +133,9 @@ class Progress:
         """Whether the queue holds anything."""
         return bool(self._queue)
 
-    def waiting(self) -> bool:
-        """Whether there is anything to write or to find out."""
-        return self.queued or not all(s.whole for s in self._places.values())
+    def waiting(self, now_s: float) -> bool:
+        """Whether there is anything to write or to find out now."""
+        return self.queued or any(not s.whole and s.later_s <= now_s for s in self._places.values())
 
     def next(self, most_points: int) -> Taken | None:
         """Take what is queued, up to about so many points or at least one batch; None if empty."""
@@ -180,14 +183,19 @@ class Progress:
             standing.close()
         return anew
 
-    def gap(self) -> tuple[Place, int, int] | None:
+    def gap(self, now_s: float) -> tuple[Place, int, int] | None:
         """Return a place with a gap: behind which offset it begins, and with which it ends."""
         for place, s in self._places.items():
-            if s.held is not None and s.held < s.start:
+            if s.held is not None and s.held < s.start and s.later_s <= now_s:
                 # The others have their turn first, next time.
                 self._places[place] = self._places.pop(place)
                 return place, s.held, s.start
         return None
+
+    def postpone(self, place: Place, later_s: float) -> None:
+        """Leave a gap, about which the log has nothing to tell now, alone until a time."""
+        if place in self._places:
+            self._places[place].later_s = later_s
 
     def filled(self, reached: Mapping[Place, int]) -> dict[Place, int]:
         """Take note that a gap is written up to an offset; return what the server holds by now."""

@@ -38,6 +38,8 @@ NEWS_S = 10.0
 """How often it is looked whether cases, models or limits have changed."""
 WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Between attempts at a server that is away."""
+LATER_S = 2.0
+"""Between attempts to read what the log does not give."""
 CLOSE_S = 20.0
 """For what is queued at the end, as long as the server takes it."""
 _REASONS = 100
@@ -159,16 +161,21 @@ class InfluxTap:
             else:
                 attempts = 0
                 self._recover()
-                if not busy and self._rest(NEWS_S, wake=True):
+                if not busy and self._rest(LATER_S if self._behind() else NEWS_S, wake=True):
                     return
 
     def _rest(self, seconds: float, *, wake: bool) -> bool:
         """Wait until the end, or for work where that wakes; return whether it is the end."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closing or (wake and self._progress.waiting()), seconds
+                lambda: self._closing or (wake and self._progress.waiting(time.monotonic())),
+                seconds,
             )
             return self._closing and not (wake and self._progress.queued)
+
+    def _behind(self) -> bool:
+        with self._changed:
+            return self._progress.missing() > 0
 
     def _step(self) -> bool:
         """Write one batch; False when there was none."""
@@ -200,16 +207,21 @@ class InfluxTap:
         held = self._offsets.load(unknown) if unknown else {}
         with self._changed:
             anew = self._progress.know(held)
-            self._filling = not (self._filling or closing)
-            gap = self._progress.gap() if self._filling else None
+            self._filling = not (self._filling and self._progress.queued) and not closing
+            gap = self._progress.gap(time.monotonic()) if self._filling else None
             taken = None if gap else self._progress.next(self._batch_points)
-            if not (gap or taken or closing):
-                gap = self._progress.gap()
         if anew:
             self._offsets.forget(anew)
         if taken is not None:
             return self._intake.of_queue(taken)
-        return self._intake.of_log(*gap) if gap else None
+        return self._fill(*gap) if gap else None
+
+    def _fill(self, place: Place, after: int, upto: int) -> Batch | None:
+        batch = self._intake.of_log(place, after, upto)
+        if batch is None:
+            with self._changed:
+                self._progress.postpone(place, time.monotonic() + LATER_S)
+        return batch
 
     def _write(self, batch: Batch) -> None:
         while batch.pieces:

@@ -57,7 +57,7 @@ class Plant:
         self.taps.append(tap)
         return tap
 
-    def consumer(self, tap: InfluxTap) -> Consumer:
+    def consumer(self, tap: InfluxTap | None) -> Consumer:
         log = EmbeddedLog(self.home / "log")
         return Consumer(EmbeddedFeed(log, PATTERNS), log, self.lake, self.store, tap=tap)
 

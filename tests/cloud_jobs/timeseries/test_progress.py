@@ -41,16 +41,16 @@ def begun(*places, after: int = 1, held: int = 1) -> Progress:
 def test_what_the_consumer_begins_with_is_queued_and_only_the_gap_is_read():
     progress = begun(FEATURES, after=6, held=3)
     taking(progress, FEATURES, 7, 8)
-    assert progress.gap() == (FEATURES, 3, 6)
+    assert progress.gap(0.0) == (FEATURES, 3, 6)
     taken = progress.next(100)
     assert taken is not None
     assert (taken.reached, len(taken.records)) == ({FEATURES: 8}, 2)
     assert progress.wrote(taken.reached) == {FEATURES: 3}, "the gap is still there"
     assert progress.filled({FEATURES: 5}) == {FEATURES: 5}
-    assert progress.gap() == (FEATURES, 5, 6)
+    assert progress.gap(0.0) == (FEATURES, 5, 6)
     assert progress.filled({FEATURES: 6}) == {FEATURES: 8}
-    assert progress.gap() is None
-    assert (progress.waiting(), progress.missing()) == (False, 0)
+    assert progress.gap(0.0) is None
+    assert (progress.waiting(0.0), progress.missing()) == (False, 0)
 
 
 def test_what_is_queued_while_nothing_is_known_counts_later():
@@ -61,7 +61,7 @@ def test_what_is_queued_while_nothing_is_known_counts_later():
     taken = progress.next(100)
     assert taken is not None
     assert progress.wrote(taken.reached) == {}
-    assert progress.gap() is None, "nobody knows where it would begin"
+    assert progress.gap(0.0) is None, "nobody knows where it would begin"
     assert progress.know({FEATURES: 6}) == set()
     assert progress.wrote({FEATURES: 7}) == {FEATURES: 7}
 
@@ -101,22 +101,22 @@ def test_a_full_queue_is_let_go_and_becomes_a_gap():
     assert (progress.oldest_s(), progress.missing()) == (5.0, 3)
     taking(progress, FEATURES, 4, now_s=8.0)
     assert progress.queued, "what comes now is queued again"
-    turns = {progress.gap(), progress.gap()}
+    turns = {progress.gap(0.0), progress.gap(0.0)}
     assert turns == {(FEATURES, 1, 3), (EVENTS, 1, 2)}, "each has its turn"
     assert progress.filled({FEATURES: 3, EVENTS: 2}) == {FEATURES: 3, EVENTS: 2}
     taken = progress.next(100)
     assert taken is not None
     assert progress.wrote(taken.reached) == {FEATURES: 4}
-    assert (progress.oldest_s(), progress.missing(), progress.waiting()) == (None, 0, False)
+    assert (progress.oldest_s(), progress.missing(), progress.waiting(0.0)) == (None, 0, False)
 
 
 def test_an_overflow_opens_no_gap_where_nothing_was_queued():
     progress = begun(FEATURES, EVENTS)
     progress.most_bytes = 10
     taking(progress, FEATURES, 2)
-    assert progress.gap() == (FEATURES, 1, 2)
+    assert progress.gap(0.0) == (FEATURES, 1, 2)
     progress.filled({FEATURES: 2})
-    assert progress.gap() is None
+    assert progress.gap(0.0) is None
 
 
 def test_what_is_written_while_the_queue_is_let_go_is_read_once_more():
@@ -127,14 +127,24 @@ def test_what_is_written_while_the_queue_is_let_go_is_read_once_more():
     taking(progress, FEATURES, 3)
     assert taken is not None
     assert progress.wrote(taken.reached) == {FEATURES: 1}
-    assert progress.gap() == (FEATURES, 1, 3)
+    assert progress.gap(0.0) == (FEATURES, 1, 3)
+
+
+def test_a_gap_of_which_the_log_tells_nothing_waits_and_holds_up_no_other():
+    progress = begun(FEATURES, EVENTS, after=4, held=1)
+    progress.postpone(FEATURES, 9.0)
+    assert {progress.gap(8.0), progress.gap(8.0)} == {(EVENTS, 1, 4)}
+    progress.filled({EVENTS: 4})
+    assert (progress.gap(8.0), progress.waiting(8.0), progress.missing()) == (None, False, 3)
+    assert progress.waiting(9.0)
+    assert progress.gap(9.0) == (FEATURES, 1, 4)
 
 
 def test_a_place_made_anew_is_read_from_its_start():
     progress = Progress(MB)
     progress.assigned({FEATURES: 3}, 0.0)
     assert progress.know({FEATURES: 500}) == {FEATURES}
-    assert progress.gap() == (FEATURES, 0, 3)
+    assert progress.gap(0.0) == (FEATURES, 0, 3)
 
 
 def test_who_goes_on_where_he_stood_keeps_his_queue():
@@ -200,7 +210,7 @@ class Machine(RuleBasedStateMachine):
             return
         self.turn = not getattr(self, "turn", False)
         self.progress.know({p: self.durable[p] for p in self.progress.unknown()})
-        gap = self.progress.gap() if self.turn else None
+        gap = self.progress.gap(0.0) if self.turn else None
         taken = None if gap else self.progress.next(3)
         if taken is not None:
             found = [self.names[id(r)] for r in taken.records]
@@ -235,7 +245,7 @@ class Machine(RuleBasedStateMachine):
         for _ in range(1000):
             self.write()
             self.acknowledge()
-            if not self.progress.waiting():
+            if not self.progress.waiting(0.0):
                 break
         assert self.durable == self.consumed
         assert self.progress.missing() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from dataclasses import replace
 
@@ -203,6 +204,9 @@ def test_a_process_that_ends_in_an_outage_goes_on_where_the_server_stands(plant:
     plant.sender.send(*hour_of_data(n=2))
     consumer.poll()
     plant.settled(tap)
+    wait_until(
+        "it to be kept", lambda: TapOffsets(plant.store, "influxdb").load([FEATURES])[FEATURES] == 8
+    )
     plant.server.kill()
     try:
         plant.sender.send(*hour_of_data(t0_ns=NOW + 120 * S, n=3))
@@ -369,11 +373,52 @@ def test_places_of_another_consumer_are_read_anew(plant: Plant):
     consumer.poll()
     plant.settled(tap)
     plant.sender.send(*hour_of_data(t0_ns=NOW + 60 * S, n=2))
-    plant.consumer(None).poll()  # type: ignore[arg-type]
+    plant.consumer(None).poll()
     plant.sender.send(*hour_of_data(t0_ns=NOW + 180 * S, n=1))
     plant.consumer(tap).poll()
     plant.settled(tap)
     assert counts(plant) == expected(4)
+
+
+def test_what_has_left_the_log_is_counted_and_passed_over(plant: Plant, caplog):
+    plant.sender.send(*[block("mean", t0_ns=NOW + 60 * i * S) for i in range(5)])
+    plant.consumer(None).poll()
+    with sqlite3.connect(plant.home / "log" / f"{FEATURES[0]}.db") as db:
+        db.execute('delete from message where "offset" <= 3')
+    with caplog.at_level(logging.WARNING, "vibro.timeseries"):
+        tap = plant.tap()
+        plant.consumer(tap).poll()
+        plant.settled(tap)
+    assert len(plant.rows("features_fast")) == 4
+    assert tap.facts()["refused"] == 3
+    assert [r.getMessage() for r in caplog.records] == [
+        f"time series: log topic {FEATURES[0]} no longer holds messages"
+    ]
+
+
+def test_a_log_that_tells_nothing_is_asked_again_and_nothing_is_passed_over(
+    plant: Plant, monkeypatch
+):
+    """A broker that is slow gives an empty answer, too."""
+    monkeypatch.setattr("cloud_jobs.timeseries.tap.LATER_S", 0.05)
+    plant.sender.send(*hour_of_data(n=2))
+    plant.consumer(None).poll()
+    tap = plant.tap()
+    read, empty = tap._log.read, [0]
+
+    def slow(topic_, after, limit, partition=0):
+        empty[0] += 1
+        return [] if empty[0] < 12 else read(topic_, after, limit, partition)
+
+    monkeypatch.setattr(tap._log, "read", slow)
+    consumer = plant.consumer(tap)
+    consumer.poll()
+    plant.sender.send(*hour_of_data("m2", n=1))
+    consumer.poll()
+    plant.settled(tap)
+    assert counts(plant) == expected(3)
+    assert empty[0] >= 12
+    assert tap.facts()["refused"] == 0
 
 
 def test_the_buckets_of_a_plant_are_its_own(plant: Plant):
