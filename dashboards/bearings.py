@@ -11,7 +11,18 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from dashboards.board import board
 from dashboards.flux import Flux, history
 from dashboards.marks import all_marks
-from dashboards.panels import DB, M_S2, RED, YELLOW, Steps, Text, dressed, prop, trend
+from dashboards.panels import (
+    DB,
+    M_S2,
+    RED,
+    TIMELINE_POINTS,
+    YELLOW,
+    Steps,
+    Text,
+    dressed,
+    prop,
+    trend,
+)
 from dashboards.schema import (
     BAND_FIELDS,
     BEARING_FIELDS,
@@ -158,7 +169,7 @@ def _bands() -> heatmap.Panel:
         "that a fault excites. One picture a channel.",
         "No features of the fast path in this range",
     )
-    query = Flux(history(FAST, BAND_FIELDS, per=()))
+    query = Flux(history(FAST, BAND_FIELDS, per=(), joined=True))
     panel = dressed(heatmap.Panel(), text, [query], (24, 10), DB, {})
     return (
         panel.calculate(False)
@@ -178,5 +189,5 @@ def _bands() -> heatmap.Panel:
         .repeat(CHANNEL)
         .repeat_direction("h")
         .max_per_row(2)
-        .max_data_points(200)
+        .max_data_points(TIMELINE_POINTS)
     )

@@ -9,6 +9,7 @@ from grafana_foundation_sdk.models.common import VisibilityMode
 from dashboards.board import MACHINE_LINK, PAGE_LINK, board
 from dashboards.flux import Flux, by, history, keep, listed, pipe, points, rows
 from dashboards.panels import (
+    CELLS,
     MM_S,
     PLAIN,
     RED,
@@ -151,14 +152,14 @@ def _matrix() -> statushistory.Panel:
         "purple (danger) is ISO zone D. A gap is time in which nothing was reported.",
         "No status in this range",
     )
-    query = Flux(history(STATUS, ["severity"], "max", per=WHERE, tags=WHERE))
+    query = Flux(history(STATUS, ["severity"], "max", per=WHERE, tags=WHERE, joined=True))
     panel = dressed(statushistory.Panel(), text, [query], (24, 10), PLAIN, SEVERITY_STEPS)
     return (
         panel.mappings(severity_mappings())
         .display_name("${__field.labels.site}/${__field.labels.machine}")
         .show_value(VisibilityMode.NEVER)
         .row_height(0.9)
-        .max_data_points(96)
+        .max_data_points(CELLS)
     )
 
 

@@ -152,6 +152,14 @@ def by(names: Iterable[str]) -> str:
     return f"group(columns: [{_quoted(names)}])"
 
 
+_JOINING = {
+    # A table for each window, as another aggregateWindow makes, is a hundred times dearer.
+    "max": ('sort(columns: ["_value"], desc: true)', 'unique(column: "_time")'),
+    "mean": (windows("mean"),),
+}
+"""Steps that make one value of those of one window."""
+
+
 def history(
     measurement: str,
     fields: Sequence[str],
@@ -159,16 +167,20 @@ def history(
     *,
     per: Sequence[str] = (SITE, MACHINE, CHANNEL),
     tags: Sequence[str] = (SITE, MACHINE, CHANNEL),
+    joined: bool = False,
 ) -> str:
     """Return the query of a trend: one series for each field and each of ``per``.
 
-    A channel's points lie in one series for each operating state; they are joined here.
+    A channel's points lie in one series for each operating state. Storage sums up each of them;
+    what it yields is then put into one, which is cheap. Where ``joined``, values of one window
+    become one as well: the window in which a state changes has two, and channels of one machine
+    always have.
     """
     return BUCKETS + pipe(
         points(measurement, fields, tags=tags, bucket=FITTING),
         windows(how),
         by([*per, "_field"]),
-        windows(how),
+        *(_JOINING[how] if joined else ()),
         'sort(columns: ["_time"])',
         keep(["_time", "_value", "_field", *per]),
     )

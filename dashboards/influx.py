@@ -10,7 +10,7 @@ from typing import Any
 from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from vibro.errors import VibroError
 
@@ -79,6 +79,8 @@ class Influx:
             raise self._worded(error) from None
         except InfluxDBError as error:
             raise RefusedError(" ".join(str(error).split())) from None
+        except ReadTimeoutError:
+            raise RefusedError(f"no answer within {TIMEOUT_S:g} s") from None
         except (HTTPError, OSError) as error:
             raise VibroError(
                 f"InfluxDB {self.url} does not answer ({type(error).__name__}): is it running, and "

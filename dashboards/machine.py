@@ -34,6 +34,7 @@ from dashboards.panels import (
     RPM,
     SEVERITY_STEPS,
     SHARE,
+    TIMELINE_POINTS,
     UM,
     YELLOW,
     Text,
@@ -93,9 +94,10 @@ def _severity() -> statetimeline.Panel:
         "exceeds alert; ISO zone C is an alert, D danger; a diagnosed, growing fault an alarm.",
         "No status in this range",
     )
-    query = Flux(history(STATUS, ["severity"], "max"))
+    query = Flux(history(STATUS, ["severity"], "max", joined=True))
     panel = dressed(statetimeline.Panel(), text, [query], (24, 6), PLAIN, SEVERITY_STEPS)
-    return panel.mappings(severity_mappings()).display_name(NAMED).show_value(VisibilityMode.NEVER)
+    panel.mappings(severity_mappings()).display_name(NAMED).max_data_points(TIMELINE_POINTS)
+    return panel.show_value(VisibilityMode.NEVER)
 
 
 def _states() -> statetimeline.Panel:
@@ -112,13 +114,14 @@ def _states() -> statetimeline.Panel:
         f"map(fn: (r) => ({{_time: r._time, {SITE}: r.{SITE}, {MACHINE}: r.{MACHINE}, "
         f'_value: if exists r.{STATE} then r.{STATE} else "unknown"}}))',
         by([SITE, MACHINE]),
+        'unique(column: "_time")',
         'sort(columns: ["_time"])',
-        windows("last"),
         keep(["_time", "_value", SITE, MACHINE]),
     )
     panel = dressed(statetimeline.Panel(), text, [Flux(query)], (24, 4), PLAIN, {})
     palette = dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
-    return panel.display_name("${__field.labels.machine}").color_scheme(palette)
+    panel.display_name("${__field.labels.machine}").max_data_points(TIMELINE_POINTS)
+    return panel.color_scheme(palette)
 
 
 def _zones() -> str:
@@ -237,7 +240,7 @@ def _speed() -> timeseries.Panel:
         "Speed of the reference shaft where it is measured; lines and orders follow it.",
         "No speed is measured",
     )
-    query = Flux(history(STATUS, ["rpm"], per=(SITE, MACHINE)))
+    query = Flux(history(STATUS, ["rpm"], per=(SITE, MACHINE), joined=True))
     return trend(text, [query], RPM, name="${__field.labels.machine}")
 
 

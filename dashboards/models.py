@@ -25,6 +25,7 @@ from dashboards.panels import (
     PLAIN,
     RED,
     SHARE,
+    TIMELINE_POINTS,
     YELLOW,
     Text,
     coloured_column,
@@ -136,9 +137,8 @@ def _rollout() -> statetimeline.Panel:
     )
     panel = dressed(statetimeline.Panel(), text, [Flux(query)], (24, 8), PLAIN, {})
     palette = dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
-    return panel.display_name("${__field.labels.site}/${__field.labels.machine}").color_scheme(
-        palette
-    )
+    panel.display_name("${__field.labels.site}/${__field.labels.machine}").color_scheme(palette)
+    return panel.max_data_points(TIMELINE_POINTS)
 
 
 def _scores() -> timeseries.Panel:
@@ -149,7 +149,7 @@ def _scores() -> timeseries.Panel:
         "alone has a fault.",
         "No model judges these machines yet",
     )
-    query = Flux(history(STATUS, ["score_fast", "score_long"], per=WHERE, tags=WHERE))
+    query = Flux(history(STATUS, ["score_fast", "score_long"], per=WHERE, tags=WHERE, joined=True))
     return trend(text, [query], PLAIN, name=NAMED, size=(24, 9)).min(0).max(1)
 
 
@@ -181,5 +181,5 @@ def _judged() -> timeseries.Panel:
         "runs in states that its model has not learned.",
         "No status in this range",
     )
-    query = Flux(history(STATUS, ["judged_share"], per=WHERE, tags=WHERE))
+    query = Flux(history(STATUS, ["judged_share"], per=WHERE, tags=WHERE, joined=True))
     return trend(text, [query], SHARE, name=NAMED).min(0).max(1)

@@ -50,6 +50,9 @@ COLOURS = {0: "green", 1: "yellow", 2: "orange", 3: "red", 4: "dark-purple"}
 """Colour of each severity, ok to danger."""
 GREEN, YELLOW, RED = COLOURS[0], COLOURS[1], COLOURS[3]
 
+TREND_POINTS, TIMELINE_POINTS, CELLS = 400, 200, 96
+"""Values of a series that are asked for: what All of a site's channels can still be drawn from."""
+
 Panel = TypeVar(
     "Panel",
     heatmap.Panel,
@@ -123,6 +126,7 @@ def trend(
 ) -> timeseries.Panel:
     """Lines over time; ``name`` is the legend's pattern, and thresholds are dashed lines."""
     panel = dressed(timeseries.Panel(), text, queries, size, unit, steps)
+    panel.max_data_points(TREND_POINTS)
     if steps:
         dashed = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
         panel.thresholds_style(dashed)
