@@ -206,6 +206,7 @@ def test_its_own_sites_records_cannot_be_read(plant, kind):
 @pytest.mark.parametrize(
     "topic",
     [f"vibro.v1.{SITE}.x.features", f"vibro.v1.{SITE}x.features", f"vibro.v1.{SITE}.more"],
+    ids=["below a longer name", "a longer site", "another kind"],
 )
 def test_topics_whose_names_begin_like_its_own(plant, admin, fan, topic):
     admin.make_topic(topic, Topic(1, {}))
