@@ -109,7 +109,7 @@ class ConsumerProcess:
     """A consumer in a process of its own, to be killed, stopped and continued."""
 
     def __init__(
-        self, plant: KafkaPlant, home: Path, most: int = 50, hold_s: float = 0.0, url: str = ""
+        self, plant: KafkaPlant, home: Path, most: int = 200, hold_s: float = 0.0, url: str = ""
     ) -> None:
         self._out = home / f"consumer-{uuid.uuid4().hex[:6]}.log"
         arguments = [home, plant.servers, plant.group, plant.pattern, SESSION_S, most, hold_s, url]
