@@ -126,7 +126,7 @@ class Builder:
             folder=image.folder,
             read_only=False,
         )  # fmt: skip
-        root = self._folder / target / "root"
+        root = self._folder / target / "mounted"
         root.mkdir(exist_ok=True)
         argv = command(box, ["sh", "-ec", CACHE.sub("", line)], root)
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
