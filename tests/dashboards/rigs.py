@@ -111,3 +111,11 @@ def _token_file(folder: Path, token: str) -> Path:
     file = folder / "grafana.token"
     file.write_text(f"{token}\n")
     return file
+
+
+def failed(done: Done, *words: str) -> None:
+    """One clear line on stderr, status 1."""
+    assert (done.status, len(done.err.splitlines())) == (1, 1), done
+    assert done.err.startswith("vibro: ")
+    for word in words:
+        assert word in done.err, done.err
