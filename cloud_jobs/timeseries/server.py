@@ -73,8 +73,10 @@ class Server:
             self._api.write(bucket=self._section.bucket, record=lines.rstrip(b"\n"))
         except ApiException as error:
             said = message(error)
-            if error.status == 401:
-                self._open()  # The file may hold a newer token by now.
+            if error.status in (401, 403, 404):
+                # Set-up may have written a newer token by now.
+                self._client.close()
+                self._open()
             if error.status not in _REFUSED:
                 raise AwayError(self._away(error, said)) from None
             return self._refused(lines, said)
