@@ -67,6 +67,7 @@ lock: setup ## renew the locked requirements from pyproject.toml
 	  $(addprefix --extra ,edge mqtt opcua modbus cloud postgres dashboards dev) pyproject.toml -o requirements/lock.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  $(addprefix --extra ,edge mqtt opcua modbus cloud postgres dashboards dev bench) -c requirements/lock.txt pyproject.toml -o requirements/bench.txt
+	sh deploy/lock.sh
 
 clean: ## remove everything that setup, tests and demo made here
 	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist .coverage htmlcov

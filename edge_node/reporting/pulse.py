@@ -27,6 +27,7 @@ class Pulse:
 
     def __init__(self, every_ns: int) -> None:
         self._every_ns = every_ns
+        self._began_ns: int | None = None
         self._said_ns: int | None = None
         self._full_ns: int | None = None
         self._told: dict[str, Any] = {}
@@ -38,13 +39,19 @@ class Pulse:
     def said(self, now_ns: int) -> None:
         """Take note that a record has been handed over, or that the stream has begun."""
         self._said_ns = now_ns
+        if self._began_ns is None:
+            self._began_ns = now_ns
 
     def due(self, now_ns: int) -> bool:
-        """Whether it is time for a heartbeat: it was silent, or an hour has not been summed up."""
+        """Whether it is time for a heartbeat: it was silent, or an hour has not been summed up.
+
+        The first one does not wait for silence: a node that learns sends records all the time.
+        """
         if self._said_ns is not None and now_ns - self._said_ns >= self._every_ns:
             return True
-        longest = max(FULL_NS, self._every_ns)
-        return self._full_ns is not None and now_ns - self._full_ns >= longest
+        if self._full_ns is None:
+            return self._began_ns is not None and now_ns - self._began_ns >= self._every_ns
+        return now_ns - self._full_ns >= max(FULL_NS, self._every_ns)
 
     def detail(
         self, facts: Mapping[str, Any], now_ns: int, *, full: bool = False
@@ -69,10 +76,16 @@ class Pulse:
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-able state."""
-        return {"said_ns": self._said_ns, "full_ns": self._full_ns, "told": self._told}
+        return {
+            "began_ns": self._began_ns,
+            "said_ns": self._said_ns,
+            "full_ns": self._full_ns,
+            "told": self._told,
+        }
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
         """Continue from a snapshot; a checkpoint from before there were any has none."""
         if state is not None:
             self._said_ns, self._full_ns = state["said_ns"], state["full_ns"]
+            self._began_ns = state.get("began_ns", self._said_ns)
             self._told = dict(state["told"])

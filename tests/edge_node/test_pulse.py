@@ -20,9 +20,10 @@ def test_any_record_is_a_sign_of_life():
     pulse = begun()
     assert not pulse.due(599 * S)
     assert pulse.due(600 * S)
-    pulse.said(500 * S)
-    assert not pulse.due(1099 * S)
-    assert pulse.due(1100 * S)
+    pulse.detail(FACTS, 600 * S)
+    pulse.said(1100 * S)
+    assert not pulse.due(1699 * S)
+    assert pulse.due(1700 * S)
 
 
 def test_the_first_beat_tells_everything_the_next_only_what_has_changed():
@@ -63,3 +64,25 @@ def test_a_restart_changes_nothing():
         assert pulse.due(second * S) == again.due(second * S)
         changed = FACTS | {"finished": second > 1300}
         assert pulse.detail(changed, second * S) == again.detail(changed, second * S)
+
+
+def test_a_node_that_is_never_silent_is_heard_of_all_the_same():
+    """One that learns sends its rows every minute, for a week."""
+    pulse, at_ns, beats = begun(), 0, []
+    for _ in range(130):
+        at_ns += 60 * S
+        pulse.said(at_ns)
+        if pulse.due(at_ns):
+            beats.append(at_ns // (60 * S))
+            pulse.detail({}, at_ns)
+    assert beats == [10, 70, 130]
+
+
+def test_the_first_heartbeat_does_not_wait_again_after_a_restart():
+    pulse = begun()
+    pulse.said(500 * S)
+    again = Pulse(600 * S)
+    again.restore(pulse.snapshot())
+    again.said(550 * S)
+    assert not again.due(599 * S)
+    assert again.due(600 * S)
