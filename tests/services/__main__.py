@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from tests.deploy.tools import compose_spec
 from tests.services.chromium import browser
 from tests.services.debian import MAY_INSTALL
 from tests.services.influx import influxd
@@ -13,7 +14,13 @@ from tests.services.kafka import kafka_home
 from tests.services.kept import ServiceMissingError
 from tests.services.postgres import binaries
 
-WHAT = {"kafka": kafka_home, "influx": influxd, "postgres": binaries, "chromium": browser}
+WHAT = {
+    "kafka": kafka_home,
+    "influx": influxd,
+    "postgres": binaries,
+    "chromium": browser,
+    "compose": compose_spec,
+}
 
 
 def main() -> int:
