@@ -90,6 +90,11 @@ class Batch:
         self.counts.messages += 1
         self.counts.value_bytes += len(stored.value)
 
+    def bury(self, letter: Letter) -> None:
+        """Add a dead letter."""
+        self.letters.append(letter)
+        self.counts.dead += 1
+
     def add(self, stored: Stored, record: Record) -> None:
         """Put an admitted record where it belongs."""
         at = (stored.place, stored.offset)

@@ -18,23 +18,23 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cloud_jobs.admission import admit
+from sqlalchemy.exc import DataError, IntegrityError
+
 from cloud_jobs.consume.batch import Batch, Counts, app_id
-from cloud_jobs.consume.letters import Letter, bury, digest, sent_back
-from cloud_jobs.consume.sequences import Sequences, after
+from cloud_jobs.consume.intake import Intake
+from cloud_jobs.consume.letters import bury
 from cloud_jobs.consume.starting import start_of
 from cloud_jobs.consume.tap import Tap
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store, ingest, progress
-from cloud_jobs.store.books import ReplayRow
-from vibro.errors import BadInputError
+from vibro.errors import VibroError
 from vibro.log import Feed, Place, Stored, Transport
-from vibro.records import Record
 
 LOG = logging.getLogger("vibro.consume")
 KINDS = ("features", "events", "clips", "health")
 PATTERNS = tuple(f"vibro.v1.*.{kind}" for kind in KINDS)
-_HELD = "features"
+UNFORESEEN = (ArithmeticError, LookupError, TypeError, ValueError, DataError, IntegrityError)
+"""What tables raise on a record that nobody thought of: one must not stop all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Holding:
 
     seconds: float = 0.0
     messages: int = 20_000
-    bytes: int = 32 * 2**20
+    rows: int = 200_000
 
 
 class Consumer:
@@ -83,8 +83,9 @@ class Consumer:
         self._feed, self._log, self._lake, self._store = feed, log, lake, store
         self.tap, self._holding, self._late_s, self._clock = tap, holding, late_s, clock
         self._offsets: dict[Place, int] = {}
-        self._sequences = Sequences()
+        self._intake = Intake(store, clock)
         self._prompt, self._held = Batch(), Batch()
+        self._careful = False
 
     def poll(self, wait_s: float = 0.0) -> Counts:
         """Take in what has arrived; nothing new means an empty `Counts`.
@@ -110,6 +111,14 @@ class Consumer:
             LOG.warning("%s: what it had read is read again", error)
             self.rewind()
             counts.overtaken += 1
+        except VibroError:
+            self.rewind()
+            raise
+        except UNFORESEEN:
+            LOG.exception("a batch cannot be kept: its messages are kept one by one")
+            self.rewind()
+            self._careful = True
+            counts.add(self.poll(wait_s))
         except BaseException:
             self.rewind()
             raise
@@ -130,7 +139,7 @@ class Consumer:
     def rewind(self) -> None:
         """Let go of all that is not kept; it is read again."""
         self._prompt, self._held = Batch(), Batch()
-        self._sequences.forget()
+        self._intake.sequences.forget()
         self._feed.rewind()
 
     def lag(self) -> dict[str, int]:
@@ -152,7 +161,11 @@ class Consumer:
             self._begin(polled.fresh, counts)
             if not polled.messages:
                 polled = self._feed.poll(wait_s)
-        self._admit(polled.messages)
+        if self._careful:
+            self._one_by_one(polled.messages, counts)
+            self._careful = False
+        else:
+            self._intake.sort(polled.messages, self._prompt, self._held)
 
     def _begin(self, fresh: Mapping[Place, range], counts: Counts) -> None:
         """Read each new place from where the store stands."""
@@ -171,7 +184,7 @@ class Consumer:
             if start.anew:
                 LOG.warning("%s was made anew: it is read from its start", app_id(place))
                 self._forget(place, start.after)
-        self._sequences.forget()
+        self._intake.sequences.forget()
         if self.tap is not None:
             self.tap.assigned({place: start.after for place, start in starts.items()})
         self._feed.start({place: start.after for place, start in starts.items()})
@@ -183,48 +196,21 @@ class Consumer:
             progress.move_offsets(session, {place: (self._offsets[place], offset)})
         self._offsets[place] = offset
 
-    def _admit(self, messages: Sequence[Stored]) -> None:
-        """Sort messages into the batches."""
-        found: list[tuple[Stored, Record | str]] = []
+    def _one_by_one(self, messages: Sequence[Stored], counts: Counts) -> None:
+        """Keep each message by itself; one that cannot be kept is a dead letter."""
         for stored in messages:
+            single = Batch()
             try:
-                found.append((stored, admit(stored.topic, _kind(stored.topic), stored.value)))
-            except BadInputError as error:
-                found.append((stored, str(error)))
-        senders = {_sender(s, r) for s, r in found if not isinstance(r, str)}
-        back = {name for stored, _ in found if (name := sent_back(stored)[0])}
-        registered: dict[str, ReplayRow] = {}
-        if back or self._sequences.missing(senders):
-            with self._store.transaction() as session:
-                self._sequences.load(session, senders)
-                registered = progress.replays(session, back)
-        for stored, record in found:
-            row = registered.get(sent_back(stored)[0])
-            if row is not None and row.sha256 != digest(stored.value):
-                row = None
-            self._sort(stored, record, row)
-
-    def _sort(self, stored: Stored, record: Record | str, back: ReplayRow | None) -> None:
-        batch = self._held if _kind(stored.topic) == _HELD else self._prompt
-        if not batch.reached:
-            batch.since_s = time.monotonic()
-        batch.pass_by(stored)
-        if isinstance(record, str):
-            now_ns = self._clock() if self._clock else 0
-            first = sent_back(stored) if back else ("", 0)
-            batch.letters.append(Letter(stored, record, now_ns, *first))
-            batch.counts.dead += 1
-            return
-        sender = _sender(stored, record)
-        held = batch.taken.get(sender) or self._sequences[sender]
-        taken = after(held, record.origin.sequence, sent_back=back is not None)
-        if taken is None or (back and (back.taken or back.letter in batch.replays)):
-            batch.counts.repeats += 1
-            return
-        if back:
-            batch.replays.add(back.letter)
-        batch.taken[sender] = taken
-        batch.add(stored, record)
+                self._intake.sort([stored], single, single)
+                self._keep(single, counts)
+            except VibroError:
+                raise
+            except UNFORESEEN as error:
+                LOG.exception("%s, offset %d cannot be kept", app_id(stored.place), stored.offset)
+                single = Batch()
+                single.pass_by(stored)
+                single.bury(self._intake.letter(stored, f"it could not be kept: {error!r}"))
+                self._keep(single, counts)
 
     # -- keeping -------------------------------------------------------------------------------
 
@@ -233,7 +219,7 @@ class Consumer:
         return bool(batch.reached) and (
             time.monotonic() - batch.since_s >= hold.seconds
             or batch.counts.messages >= hold.messages
-            or batch.counts.value_bytes >= hold.bytes
+            or batch.counts.rows >= hold.rows
         )
 
     def _keep_held(self, counts: Counts) -> None:
@@ -257,20 +243,10 @@ class Consumer:
             progress.keep_replays(session, batch.replays)
             ingest.keep_news(session, changed, uuid.uuid4().hex)
         self._offsets |= batch.reached
-        self._sequences.keep(batch.taken)
+        self._intake.sequences.keep(batch.taken)
         batch.counts.machines |= changed
         if self.tap is not None:
             self.tap.take(batch.reached, batch.admitted)
         self._feed.kept(batch.reached)
         batch.counts.seconds = time.monotonic() - began_s
         counts.add(batch.counts)
-
-
-def _kind(topic: str) -> str:
-    return topic.rsplit(".", 1)[-1]
-
-
-def _sender(stored: Stored, record: Record) -> progress.Sender:
-    origin = record.origin
-    kind = _kind(stored.topic)
-    return origin.node, kind, origin.lane, origin.stream_epoch, stored.partition

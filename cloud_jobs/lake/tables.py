@@ -84,9 +84,10 @@ class DeltaTables:
             behind = {a: v for a, v in versions.items() if held[a] < v}
             if not behind:
                 return False
+            rows = rows_above(held)
             with self._clear_errors(table):
                 try:
-                    self._write(table, rows_above(held), behind)
+                    self._write(table, rows, behind)
                 except CommitFailedError:
                     continue
                 return True

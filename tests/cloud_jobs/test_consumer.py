@@ -6,16 +6,19 @@ import logging
 import threading
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
-from cloud_jobs.consume import Consumer, Holding
+from cloud_jobs.consume import DEAD, Consumer, Holding
+from cloud_jobs.consume import batch as batches
 from cloud_jobs.consume.loop import Patience
 from cloud_jobs.consume.sequences import after
 from cloud_jobs.consume.starting import Start, start_of
 from cloud_jobs.lake import Lake
-from cloud_jobs.store import Store, progress
+from cloud_jobs.store import Store, ingest, progress
 from cloud_jobs.store.progress import Taken
 from tests.cloud_jobs.builders import S, block, clip, event, heartbeat
 from vibro.errors import BadInputError, VibroError
@@ -142,7 +145,7 @@ def test_features_are_held_back_and_nothing_else(home):
     ]
 
 
-@pytest.mark.parametrize("holding", [Holding(0.0), Holding(1000.0, bytes=10)])
+@pytest.mark.parametrize("holding", [Holding(0.0), Holding(1000.0, rows=2)])
 def test_what_is_due_by_time_or_size_is_kept(home, holding):
     feed = Feed((FEATURES, 0))
     job = consumer(home, feed, holding=holding)
@@ -343,6 +346,46 @@ def test_numbers_taken_are_those_of_a_plain_set_where_only_the_missing_are_sent_
     if held is not None:
         missing = max(taken) - min(taken) + 1 - len(taken)
         assert held == Taken(min(taken), max(taken), missing)
+
+
+# -- what nobody thought of -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["store", "lake"])
+def test_a_record_that_no_table_takes_is_a_letter_and_stops_nobody(
+    home, monkeypatch, where, caplog
+):
+    feed = Feed((EVENTS, 0), (FEATURES, 0))
+    job = consumer(home, feed)
+    feed.lay(*(event(float(t)) for t in range(5)), *(block(t0_ns=10 * t * S) for t in range(5)))
+    keep_events, block_rows = ingest.keep_events, batches.block_rows
+
+    def choosy_store(session, events, *given):
+        if any(e.t_onset_ns == 2 * S for e in events):
+            raise IntegrityError("insert", {}, Exception("never seen before"))
+        return keep_events(session, events, *given)
+
+    def choosy_lake(table, blocks):
+        if any(b.columns["t0_ns"][0] == 20 * S for b in blocks):
+            raise pa.ArrowInvalid("never seen before")
+        return block_rows(table, blocks)
+
+    if where == "store":
+        monkeypatch.setattr(ingest, "keep_events", choosy_store)
+    else:
+        monkeypatch.setattr(batches, "block_rows", choosy_lake)
+    counts = job.poll()
+    assert (counts.messages, counts.dead) == (10, 1)
+    (letter,) = EmbeddedLog(home / "log").read(DEAD, 0, 9)
+    assert b"it could not be kept" in dict(letter.headers)["reason"]
+    assert b"never seen before" in dict(letter.headers)["reason"]
+    monkeypatch.undo()
+    feed.lay(event(9.0))
+    assert job.poll().messages == 1
+    lost = {"store": "events", "lake": "features"}[where]
+    kept = {"events": 6, "features": 5}
+    assert Store(home).received() == (kept | {lost: kept[lost] - 1}, 1)
+    assert "kept one by one" in caplog.text
 
 
 # -- services that are away ------------------------------------------------------------------------

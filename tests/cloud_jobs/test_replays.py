@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cloud_jobs.consume import DEAD, consumer
+from cloud_jobs.consume import DEAD, Consumer, intake
 from cloud_jobs.consume.graveyard import chosen, send_back, waiting
 from cloud_jobs.consume.letters import REPLAY
 from cloud_jobs.lake import Lake
@@ -25,8 +25,8 @@ class Old:
     """Stands for a consumer of last year: it cannot read what it does not know."""
 
     def __init__(self, monkeypatch) -> None:
-        self._admit, self.cannot = consumer.admit, ()
-        monkeypatch.setattr(consumer, "admit", self.admit)
+        self._admit, self.cannot = intake.admit, ()
+        monkeypatch.setattr(intake, "admit", self.admit)
 
     def admit(self, topic, kind, value):
         if kind in self.cannot:
@@ -228,7 +228,7 @@ def test_on_a_broker_letters_are_listed_and_sent_back_as_well(kafka, tmp_path, o
     plant = KafkaPlant(kafka.servers, tmp_path)
     site = plant.site("a")
     feed, store, lake = plant.feed(), Store(tmp_path), Lake(tmp_path)
-    jobs = consumer.Consumer(feed, plant.log, lake, store, clock=lambda: NOON)
+    jobs = Consumer(feed, plant.log, lake, store, clock=lambda: NOON)
     old.cannot = ("events",)
     plant.sender().send(event(1.0, site=site), clip(2.0, site=site))
     counts: Counter[str] = Counter()

@@ -34,7 +34,7 @@ class EmbeddedFeed:
         patterns: Sequence[str],
         *,
         most: int = 2000,
-        most_bytes: int = 32 * 2**20,
+        most_bytes: int = 8 * 2**20,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._log, self._patterns = log, patterns
@@ -45,6 +45,8 @@ class EmbeddedFeed:
     def poll(self, wait_s: float = 0.0) -> Polled:
         """Read once from every topic; each poll begins with another topic."""
         names = [n for pattern in self._patterns for n in self._log.topics(pattern)]
+        # A topic that went with its file and came back is another one.
+        self._after = {place: after for place, after in self._after.items() if place[0] in names}
         fresh = {(n, 0): self._log.span(n) for n in names if (n, 0) not in self._after}
         self._turn = (self._turn + 1) % max(len(names), 1)
         messages: list[Stored] = []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cloud_jobs.consume import consumer
+from cloud_jobs.consume import intake
 from cloud_jobs.store import Store
 from tests.cloud_jobs.builders import Sender, event
 from tests.vibro.cli.commands import refused, vibro
@@ -95,12 +95,12 @@ def test_what_an_update_can_read_is_taken_in(home, monkeypatch):
     (letter,) = listed(home, "--site", "a")
     good = encode(event(7.0))
     with monkeypatch.context() as update:
-        admit = consumer.admit
+        admit = intake.admit
 
         def newer(topic, kind, value):
             return admit(topic, kind, good if value.startswith(b"rubbish") else value)
 
-        update.setattr(consumer, "admit", newer)
+        update.setattr(intake, "admit", newer)
         vibro("cloud", "dead", "replay", letter["id"], "--home", home)
         assert consumed(home)["events"] == 1
     assert listed(home, "--site", "a") == []

@@ -25,7 +25,8 @@ BUSY_S = 900.0
 """A consumer that has not polled for so long is taken for hung."""
 QUIET_S = 20.0
 """Silence after which it is asked whether the broker is there at all."""
-FETCH_BYTES, PARTITION_BYTES = 32 * 2**20, 4 * 2**20
+FETCH_BYTES, PARTITION_BYTES = 8 * 2**20, 2 * 2**20
+"""At once, unless a single message is larger; decoded, features are fifteen times as large."""
 CLOSE_S = 5.0
 SETTLE_S = 10.0
 """Longest wait in one poll for the slowest consumer of the group to join again."""
@@ -64,7 +65,7 @@ class KafkaFeed:
         pattern: str,
         *,
         client_id: str = "vibro-consume",
-        most: int = 2000,
+        most: int = 500,
         session_s: float = 10.0,
     ) -> None:
         self._settings, self._folder = settings, folder
