@@ -16,7 +16,7 @@ from vibro.errors import BadInputError, VibroError
 LOG = logging.getLogger("vibro.cloud")
 TELL_S = 2.0
 """People are told counts no more often."""
-WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Between attempts."""
 T = TypeVar("T")
 
