@@ -19,13 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from vibro.log.kafka.transport import KafkaTransport
 
 from edge_node.ship import Shipper
 from edge_node.spool import EnduringSpool, SpoolWriter
 from vibro.faults import Severity
 from vibro.features.table import FAST_NAMES, SCHEMA_HASH
 from vibro.log.kafka.settings import KafkaSection
+from vibro.log.kafka.transport import KafkaTransport
 from vibro.records import Clip, Event, FeatureBlock, Health, Origin, Record, RecordId
 
 S = 10**9
