@@ -12,7 +12,7 @@ import pytest
 
 from tests.services import debian
 from tests.services.kept import ServiceMissingError, kept, need, run
-from tests.services.process import lives, wait_until
+from tests.services.process import DEADLINE_S, lives, wait_until
 
 
 @pytest.fixture
@@ -75,10 +75,12 @@ def test_what_cannot_be_had_is_one_line_that_says_what_to_install(monkeypatch):
 
 
 STARTING = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from tests.services.postgres import PostgresServer
 
+# Ctrl-C is ignored by whatever a shell has put into the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 server = PostgresServer(Path(sys.argv[1]))
 server.start()
 print(server.pid, flush=True)
@@ -99,5 +101,5 @@ def test_no_server_outlives_the_process_that_started_it(postgres, ending):
     server = int(starter.stdout.readline())
     assert lives(server)
     starter.send_signal(signal.Signals[ending])
-    starter.wait()
+    starter.wait(DEADLINE_S)
     wait_until("the server gone", lambda: not lives(server))

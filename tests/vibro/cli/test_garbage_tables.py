@@ -75,7 +75,7 @@ TABLES = {
     "nothing": ("", "is empty"),
     "open quote": (PLANT + '"', "does not have 25 columns"),
     "endless cell": (PLANT.splitlines()[0] + '\n"' + "x" * 200_000, "is not CSV"),
-    "nul": (PLANT.replace("hamburg", "ham\0burg", 1), "is not a slug"),
+    "nul": (PLANT.replace("hamburg", "ham\0burg", 1), "holds a NUL character"),
 }
 
 
