@@ -57,6 +57,7 @@ class KafkaPlant:
         there = set(self.admin.list_topics())
         if missing := [t for t in new if t.name not in there]:
             self.admin.create_topics(missing)
+            until(lambda: set(names) <= set(self.admin.list_topics()))
 
     def feed(self, **options: object) -> KafkaFeed:
         """Make a consumer of this plant's group."""
@@ -159,8 +160,10 @@ def consumers(plant: KafkaPlant, home: Path, count: int, **options: object) -> I
             each.kill()
 
 
-def until(holds: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:
-    """Wait until something holds.
+def until(
+    holds: Callable[[], object], seconds: float = 60.0, said: Callable[[], str] = str
+) -> None:
+    """Wait until something holds; ``said`` tells what is known when it does not.
 
     Raises
     ------
@@ -169,5 +172,5 @@ def until(holds: Callable[[], object], seconds: float = 60.0, what: str = "") ->
     """
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, what or "what was waited for never came"
+        assert time.monotonic() < end, f"what was waited for never came: {said()}"
         time.sleep(0.1)

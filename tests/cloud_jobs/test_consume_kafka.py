@@ -85,7 +85,7 @@ def all_at_work(sent: Sent, sites: list[str], processes: list) -> None:
             sent.hour(sites[sum(sent.hours.values()) % len(sites)])
         return all(process.polls for process in processes)
 
-    until(holds, what="not all have partitions")
+    until(holds, said=lambda: "\n--\n".join(process.said for process in processes))
 
 
 def test_two_share_the_load_and_what_one_leaves_the_other_takes(plant, tmp_path):
@@ -95,18 +95,19 @@ def test_two_share_the_load_and_what_one_leaves_the_other_takes(plant, tmp_path)
         all_at_work(sent, sites, [one, other])
         for site in sites:
             sent.hour(site)
-        until(sent.is_kept, what=one.said + other.said)
+        until(sent.is_kept, said=lambda: one.said + other.said)
         assert one.end() == 0
         before = len(other.polls)
         sites.append(plant.site("c", 3))
         for site in sites:
             sent.hour(site)
-        until(sent.is_kept, what=other.said)
+        until(sent.is_kept, said=lambda: other.said)
         assert len(other.polls) > before
         assert other.end() == 0
     sent.check()
 
 
+@pytest.mark.prove
 def test_one_is_killed_and_one_sleeps_while_others_take_over(plant, tmp_path):
     """The sleeper wakes in the middle of a batch that is no longer its own, and writes nothing."""
     sites = [plant.site("a", 3), plant.site("b", 3)]
@@ -119,12 +120,12 @@ def test_one_is_killed_and_one_sleeps_while_others_take_over(plant, tmp_path):
             if i == 1:
                 killed.kill()
                 sleeper.signal(signal.SIGSTOP)
-        until(sent.is_kept, 60.0 + SESSION_S, steady.said)
+        until(sent.is_kept, 60.0 + SESSION_S, lambda: f"{killed.said}\n--\n{steady.said}")
         sleeper.signal(signal.SIGCONT)
         woken = len(sleeper.polls)
         for i in range(40):
             if len(sleeper.polls) > woken + 1:
                 break
             sent.hour(sites[i % 2])
-            until(sent.is_kept, what=sleeper.said)
+            until(sent.is_kept, said=lambda: f"{sleeper.said}\n--\n{steady.said}")
     sent.check()
