@@ -33,8 +33,10 @@ PATIENCE = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
+    "options": "-c idle_in_transaction_session_timeout=60s",
 }
-"""Of a connection to a server (s; the last in ms): one that is gone is noticed within a minute."""
+"""Of a connection to a server (s; the last in ms): one that is gone is noticed within a minute, and
+what a process that hangs in the middle of a transaction has locked is free after one."""
 
 MIGRATING_KEY = 0x766962726F
 """Of PostgreSQL's lock that is held by who migrates."""

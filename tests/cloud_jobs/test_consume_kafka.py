@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from cloud_jobs.lake import Lake
-from cloud_jobs.store import Store
+from cloud_jobs.store import Database, Store
 from tests.cloud_jobs.builders import S, block, clip, event, heartbeat
 from tests.cloud_jobs.kafka_plant import SESSION_S, KafkaPlant, consumers, until
 
@@ -27,8 +28,9 @@ def plant(kafka, tmp_path):
 class Sent:
     """What was sent: the oracle of what must be kept, once."""
 
-    def __init__(self, plant: KafkaPlant, home: Path) -> None:
-        self._sender, self._home, self._store = plant.sender(), home, Store(home)
+    def __init__(self, plant: KafkaPlant, home: Path, url: str = "") -> None:
+        self._sender, self._home = plant.sender(), home
+        self.store = Store(home, Database(url) if url else None)
         self.hours: Counter[str] = Counter()
 
     def hour(self, site: str) -> None:
@@ -50,14 +52,14 @@ class Sent:
 
     def is_kept(self) -> bool:
         """Whether as much is kept as was sent."""
-        taken, _ = self._store.received()
+        taken, _ = self.store.received()
         hours = sum(self.hours.values())
         kinds = {"features": 2, "events": 1, "clips": 1, "health": 1}
         return taken == {k: n * hours * len(MACHINES) for k, n in kinds.items()}
 
     def check(self) -> None:
         """Hold lake and store against it, row by row."""
-        lake, store = Lake(self._home), self._store
+        lake, store = Lake(self._home), self.store
         machines = [(site, m, 100 * h * S) for site, n in self.hours.items()
                     for h in range(n) for m in MACHINES]  # fmt: skip
         for table in ("status", "features_fast"):
@@ -108,18 +110,44 @@ def test_two_share_the_load_and_what_one_leaves_the_other_takes(plant, tmp_path)
 
 
 @pytest.mark.prove
-def test_one_is_killed_and_one_sleeps_while_others_take_over(plant, tmp_path):
+def holds_a_lock(store: Store) -> bool:
+    """Whether a process that is stopped keeps others from moving offsets."""
+    sqlite = store.database.engine.dialect.name == "sqlite"
+    lock = "begin immediate" if sqlite else "select 1 from offsets for update nowait"
+    for _ in range(30):
+        try:
+            with store.database.engine.connect() as connection:
+                if sqlite:
+                    connection.exec_driver_sql("pragma busy_timeout=50")
+                connection.exec_driver_sql(lock)
+                return False
+        except OperationalError:
+            time.sleep(0.05)
+    return True
+
+
+def stop_outside_a_transaction(process, store: Store) -> None:
+    """Stop a process in the middle of anything but that: its locks would stop everybody else."""
+    process.signal(signal.SIGSTOP)
+    while holds_a_lock(store):
+        process.signal(signal.SIGCONT)
+        process.signal(signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_one_is_killed_and_one_sleeps_while_others_take_over(plant, tmp_path, request, database):
     """The sleeper wakes in the middle of a batch that is no longer its own, and writes nothing."""
-    sites = [plant.site("a", 3), plant.site("b", 3)]
-    sent = Sent(plant, tmp_path)
-    with consumers(plant, tmp_path, 3) as (killed, sleeper, steady):
+    sites = [plant.site("a", 4), plant.site("b", 4)]
+    url = request.getfixturevalue("postgres").new_database() if database != "sqlite" else ""
+    sent = Sent(plant, tmp_path, url)
+    with consumers(plant, tmp_path, 3, url=url) as (killed, sleeper, steady):
         all_at_work(sent, sites, [killed, sleeper, steady])
         for i in range(4):
             for site in sites:
                 sent.hour(site)
             if i == 1:
                 killed.kill()
-                sleeper.signal(signal.SIGSTOP)
+                stop_outside_a_transaction(sleeper, sent.store)
         until(sent.is_kept, 60.0 + SESSION_S, lambda: f"{killed.said}\n--\n{steady.said}")
         sleeper.signal(signal.SIGCONT)
         woken = len(sleeper.polls)
