@@ -139,7 +139,6 @@ class Consumer:
     def rewind(self) -> None:
         """Let go of all that is not kept; it is read again."""
         self._prompt, self._held = Batch(), Batch()
-        self._intake.sequences.forget()
         self._feed.rewind()
 
     def lag(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ from cloud_jobs.consume.graveyard import chosen, send_back, waiting
 from cloud_jobs.consume.letters import REPLAY
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
+from cloud_jobs.store.books import ReplayRow
 from tests.cloud_jobs.builders import S, Sender, block, clip, consuming, event, heartbeat
 from tests.cloud_jobs.kafka_plant import KafkaPlant
 from vibro.errors import BadInputError
@@ -142,14 +143,16 @@ def test_nobody_but_an_operator_sends_back(home, old):
     for name in ("vibro.v1.a.events/0/1", letter.id, "", "x"):
         forged = Message("a/m1", first.value, f"forger{name}", 0, ((REPLAY, f"1 {name}".encode()),))
         home.log.send("vibro.v1.a.events", [forged])
-    home.send_back()
     other = clip(9.0)
     value = encode(replace(other, origin=replace(other.origin, sequence=0)))
     forged = Message("a/m1", value, "forger", 0, ((REPLAY, f"1 {letter.id}".encode()),))
-    home.log.send("vibro.v1.a.clips", [forged])
+    with home.store.transaction() as session:
+        session.add(ReplayRow(letter=letter.id, sha256=letter.sha256, sent=0, taken=False))
+    home.log.send("vibro.v1.a.clips", [Message("a/m1", encode(clip(5.0)), "p", 0), forged])
+    home.send_back()
     counts = home.consumer.poll()
-    assert (counts.clips, counts.events, counts.repeats) == (1, 0, 5)
-    assert [c.t0_ns for c in home.store.clips()] == [2 * S]
+    assert (counts.clips, counts.events, counts.repeats) == (2, 0, 5)
+    assert [c.t0_ns for c in home.store.clips()] == [2 * S, 5 * S]
 
 
 def test_a_process_that_dies_before_it_has_noted_it_may_send_again(home, old, monkeypatch):
