@@ -19,13 +19,16 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 REFERENCE = 1e-6
-"""m/s2; what is not above it is told as 0."""
+"""m/s2; what is more than half a step below it is told as 0."""
 STEP_DB = 0.75
 MOST = 2**22
 """No sane spectrum holds more lines: a thousand channels of 3200."""
 _NOT_MEASURED, _NOTHING, _FIRST = -1, 0, 1
 _HIGHEST = 1186
 """The largest float32 is 1185 steps above the reference."""
+_LEAST = 10.0 ** (-STEP_DB / 40.0)
+"""Of the reference. Half a step below and not the reference itself: the float32 next to 1e-6 lies
+under it, so that what was told would be told as 0 the next time."""
 
 
 def write(values: Floats) -> dict[str, Any]:
@@ -34,7 +37,8 @@ def write(values: Floats) -> dict[str, Any]:
     Parameters
     ----------
     values : ndarray, float32, shape (channels, lines)
-        m/s2. What is above the reference is told within half a step; NaN stays NaN.
+        m/s2. What is not less than half a step below the reference is told within half a step;
+        NaN stays NaN. What was read is written as the same bytes again.
     """
     steps = [np.diff(row, prepend=0) for row in _codes(values)]
     parameters = [rice.best_parameter(s)[0] for s in steps]
@@ -72,6 +76,6 @@ def read(body: dict[str, Any], channels: int) -> Floats:
 
 def _codes(values: Floats) -> Ints:
     exact = values.astype(np.float64) / REFERENCE
-    level = 20.0 / STEP_DB * np.log10(np.where(exact > 1.0, exact, 1.0))
-    codes = np.where(exact > 1.0, _FIRST + np.rint(np.minimum(level, _HIGHEST)), _NOTHING)
+    level = 20.0 / STEP_DB * np.log10(np.where(exact > _LEAST, exact, 1.0))
+    codes = np.where(exact > _LEAST, _FIRST + np.rint(np.minimum(level, _HIGHEST)), _NOTHING)
     return np.where(np.isnan(exact), _NOT_MEASURED, codes).astype(np.int64)
