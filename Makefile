@@ -8,7 +8,7 @@ LOCKS  := requirements/uv.txt requirements/lock.txt
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage prove lint format lock bench services clean
+.PHONY: help setup demo test coverage search prove lint format lock bench services clean
 
 help: ## show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ coverage: setup ## coverage of vibro with numba's JIT off (the pure-Python fallb
 
 prove: setup ## long proofs: soak, fuzz, scale
 	$(BIN)/pytest -q -m prove $(ARGS)
+
+search: setup ## the properties of the quick tests, on examples that no run has seen
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "hypothesis and not prove" --hypothesis-profile=search $(ARGS)
 
 lint: setup ## linter, formatter, type checker, import contracts
 	$(BIN)/ruff check .

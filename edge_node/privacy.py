@@ -8,6 +8,8 @@ forbidden one. Features are no way round: no window is shorter than 128 samples.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NewType
 
 from edge_node.clips.cutter import Cut
@@ -74,24 +76,32 @@ class Privacy:
         """Whether a record without raw samples may leave: spectra do not as features only."""
         return self.spectra or not isinstance(record, Spectrum)
 
-    def clip_of(self, cut: Cut, info: StreamInfo, origin: Origin) -> ReleasedClip | None:
-        """Make a record of a cut, or nothing where the site does not allow it."""
+    def release(
+        self, cut: Cut, info: StreamInfo, origin: Origin
+    ) -> Callable[[], ReleasedClip] | None:
+        """Return what makes a record of a cut, or nothing where the site does not allow it.
+
+        The rules are those of now; the samples are copied when the record is made.
+        """
         if not self.may(cut.request.reason):
             return None
-        cut = cut.newest(cut.request.waveform, info.rate_hz)
-        request, source = cut.request, info.channels[0].machine_path
-        clip = Clip(
-            id=RecordId(request.kind, source, info.stream_epoch, request.first_sample),
-            origin=origin,
-            reason=request.reason,
-            event=request.event,
-            t0_ns=cut.t0_ns,
-            rate_hz=info.rate_hz,
-            rpm=cut.rpm,
-            state=request.state,
-            channels=tuple(c.channel for c in info.channels),
-            scale=info.scale,
-            samples=cut.counts,
-            request=request.request,
-        )
-        return ReleasedClip(clip)
+        return partial(_released, cut.newest(cut.request.waveform, info.rate_hz), info, origin)
+
+
+def _released(cut: Cut, info: StreamInfo, origin: Origin) -> ReleasedClip:
+    request, source = cut.request, info.channels[0].machine_path
+    clip = Clip(
+        id=RecordId(request.kind, source, info.stream_epoch, request.first_sample),
+        origin=origin,
+        reason=request.reason,
+        event=request.event,
+        t0_ns=cut.t0_ns,
+        rate_hz=info.rate_hz,
+        rpm=cut.rpm,
+        state=request.state,
+        channels=tuple(c.channel for c in info.channels),
+        scale=info.scale,
+        samples=cut.counts(),
+        request=request.request,
+    )
+    return ReleasedClip(clip)

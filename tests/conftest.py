@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What decides whether a change may land draws the same examples every time; `make search` looks
+# for new ones.
+settings.register_profile("gate", derandomize=True)
+settings.register_profile("search", derandomize=False, print_blob=True)
+settings.load_profile("gate")
 
 pytest_plugins = ["tests.services.fixtures"]
 

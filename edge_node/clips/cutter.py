@@ -49,24 +49,44 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A clip that was cut: the request and its samples, shape (channels, n)."""
+    """A clip that was cut: the request and its samples.
+
+    Attributes
+    ----------
+    parts : tuple of ndarray, shape (channels, n)
+        Stretches of the memory one after the other; nothing was copied. Not empty.
+    """
 
     request: Request
     t0_ns: int
     rpm: float
-    counts: NDArray[Any]
+    parts: tuple[NDArray[Any], ...]
+
+    @property
+    def samples(self) -> int:
+        """Samples of each channel."""
+        return self.request.samples
+
+    def counts(self) -> NDArray[Any]:
+        """Join the samples, shape (channels, samples): some megabytes are copied."""
+        return np.concatenate(self.parts, axis=1)
 
     def newest(self, samples: int, rate_hz: float) -> Cut:
         """Return the end of the cut, so many samples long; 0 = all of it."""
-        skipped = self.counts.shape[1] - samples if samples else 0
+        skipped = self.samples - samples if samples else 0
         if skipped <= 0:
             return self
-        first = self.request.first_sample + skipped
+        first, left = self.request.first_sample + skipped, skipped
+        parts = []
+        for part in self.parts:
+            if part.shape[1] > left:
+                parts.append(part[:, left:])
+            left = max(0, left - part.shape[1])
         return Cut(
             replace(self.request, first_sample=first, samples=samples),
             self.t0_ns + round(skipped * 1e9 / rate_hz),
             self.rpm,
-            self.counts[:, skipped:],
+            tuple(parts),
         )
 
 
@@ -116,13 +136,13 @@ class ClipCutter:
         cuts = [self._cut(r) for r in begun]
         self._requests = [r for r in self._requests if r not in begun]
         self._blocks.clear()
-        return [c for c in cuts if c.counts.shape[1]]
+        return [c for c in cuts if c.samples]
 
     def finish(self) -> list[Cut]:
         """Serve what is still waiting with as much as there is, because the stream ends."""
         cuts = [self._cut(r) for r in self._requests if self._blocks]
         self._requests = []
-        return [c for c in cuts if c.counts.shape[1]]
+        return [c for c in cuts if c.samples]
 
     def _cut(self, request: Request) -> Cut:
         first = max(request.first_sample, self._blocks[0].first_sample)
@@ -133,11 +153,10 @@ class ClipCutter:
             if lo < hi:
                 parts.append(block.counts[:, lo - block.first_sample : hi - block.first_sample])
                 speeds.append((block.rpm, hi - lo))
-        counts = np.concatenate(parts, axis=1) if parts else self._blocks[0].counts[:, :0]
         head = self._blocks[0]
         t0_ns = head.t0_ns + round((first - head.first_sample) * 1e9 / self._rate_hz)
-        done = replace(request, first_sample=first, samples=counts.shape[1])
-        return Cut(done, t0_ns, _mean_speed(speeds), counts)
+        done = replace(request, first_sample=first, samples=sum(n for _, n in speeds))
+        return Cut(done, t0_ns, _mean_speed(speeds), tuple(parts) or (head.counts[:, :0],))
 
     def snapshot(self) -> list[dict[str, Any]]:
         """JSON-able open requests (the samples themselves are read again after a restart)."""

@@ -95,10 +95,10 @@ def spectrum_of(cut: Cut, info: StreamInfo, origin: Origin) -> Spectrum | None:
 
     Takes a millisecond a channel and second of signal: not for the thread that decides.
     """
-    if not averages(cut.counts.shape[1]):
+    if not averages(cut.samples):
         return None
     request, source = cut.request, info.channels[0].machine_path
-    values = rms_spectrum(cut.counts) * info.scale[:, None].astype(np.float32)
+    values = rms_spectrum(cut.counts()) * info.scale[:, None].astype(np.float32)
     return Spectrum(
         id=RecordId("spectrum", source, info.stream_epoch, request.first_sample),
         origin=origin,
@@ -108,7 +108,7 @@ def spectrum_of(cut: Cut, info: StreamInfo, origin: Origin) -> Spectrum | None:
         rpm=cut.rpm,
         state=request.state,
         channels=tuple(c.channel for c in info.channels),
-        averages=averages(cut.counts.shape[1]),
+        averages=averages(cut.samples),
         step_hz=info.rate_hz / SPAN,
         values=values,
     )

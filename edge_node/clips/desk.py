@@ -135,7 +135,7 @@ class ClipDesk:
         spectrum = None
         if cut.request.spectrum and self._privacy.spectra:
             spectrum = partial(spectrum_of, cut, self._info, self._origin)
-        clip = self._privacy.clip_of(cut, self._info, self._origin)
+        clip = self._privacy.release(cut, self._info, self._origin)
         self._packer.add(cut.request, clip, spectrum)
 
     def ready(self, *, wait: bool) -> list[Packed]:

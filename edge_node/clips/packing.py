@@ -1,6 +1,8 @@
 """Clips and spectra are made on a thread of their own: no decision waits for them.
 
-Packing a clip takes a tenth of a second, a spectrum of eight channels as long.
+Packing a clip takes a tenth of a second, a spectrum of eight channels as long. All machines of a
+process share the thread: when a shock of the site makes them all cut at once, the copies are made
+one after the other.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 from edge_node.clips.cutter import Request
 from edge_node.privacy import ReleasedClip
@@ -38,26 +41,32 @@ class Packed:
         return [f for f in (self.value, self.spectrum) if f is not None]
 
 
+@cache
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "clips")
+
+
+def _encoded(clip: Callable[[], ReleasedClip]) -> bytes:
+    return encode(clip())
+
+
 class ClipPacker:
     """Encodes clips in order; what is not yet packed is asked for again after a restart."""
 
     def __init__(self) -> None:
         self._waiting: deque[Packed] = deque()
-        self._executor: ThreadPoolExecutor | None = None
 
     def add(
         self,
         request: Request,
-        clip: ReleasedClip | None,
+        clip: Callable[[], ReleasedClip] | None,
         spectrum: Callable[[], Spectrum | None] | None = None,
     ) -> None:
         """Begin to pack a clip, and to compute a spectrum, of one request."""
         if clip is None and spectrum is None:
             return
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, "clips")
-        value = None if clip is None else self._executor.submit(encode, clip)
-        computed = None if spectrum is None else self._executor.submit(spectrum)
+        value = None if clip is None else _thread().submit(_encoded, clip)
+        computed = None if spectrum is None else _thread().submit(spectrum)
         self._waiting.append(Packed(request, value, computed))
 
     def ready(self, *, wait: bool) -> list[Packed]:

@@ -58,8 +58,8 @@ def test_a_clip_is_what_was_asked_for_or_as_much_as_there_is(lengths, asked, mem
     assert cutter.requests == ()
     for cut in cuts:
         first, n = cut.request.first_sample, cut.request.samples
-        assert (cut.counts == COUNTS[:, first : first + n]).all()
-        assert cut.counts.shape == (2, n)
+        assert (cut.counts() == COUNTS[:, first : first + n]).all()
+        assert (cut.counts().shape, cut.samples) == ((2, n), n)
         assert cut.t0_ns == round(first * 1e9 / RATE)
     assert sorted(c.request.event for c in cuts) == sorted(
         r.event for r in made if r.first_sample < end
@@ -67,6 +67,22 @@ def test_a_clip_is_what_was_asked_for_or_as_much_as_there_is(lengths, asked, mem
     for cut in cuts:
         (request,) = [r for r in made if r.event == cut.request.event][:1]
         assert cut.request.first_sample == request.first_sample
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=8), st.integers(0, 20), st.integers(0, 500)
+)
+def test_the_newest_samples_of_a_cut_are_its_end(lengths, first, samples):
+    cutter = ClipCutter(1000, RATE)
+    cutter.request(wanted(first, TOTAL))
+    for block in blocks(lengths):
+        cutter.push(block)
+    for cut in cutter.finish():
+        newest = cut.newest(samples, RATE)
+        n = min(samples, cut.samples) or cut.samples
+        assert newest.samples == n
+        assert (newest.counts() == cut.counts()[:, cut.samples - n :]).all()
+        assert newest.t0_ns == round(newest.request.first_sample * 1e9 / RATE)
 
 
 @pytest.mark.parametrize(("memory", "kept"), [(1000, 35), (60, 35), (30, 65)])
@@ -78,7 +94,7 @@ def test_a_late_request_reaches_back_as_far_as_memory_does(memory, kept):
     cutter.request(Request("event", "e", 35, 80))
     (cut,) = cutter.push(blocks([35, 30, 35, 40])[-1])
     assert cut.request.first_sample == kept
-    assert (cut.counts == COUNTS[:, kept:115]).all()
+    assert (cut.counts() == COUNTS[:, kept:115]).all()
 
 
 def test_the_speed_of_a_clip_is_the_mean_over_its_samples():

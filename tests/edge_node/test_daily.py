@@ -106,7 +106,7 @@ def test_states_without_end_cost_a_bounded_number_of_spectra_and_a_restart_chang
 
 def cut(counts, spectrum="daily") -> Cut:
     request = Request("daily", "", 100, counts.shape[1], state="running", spectrum=spectrum)
-    return Cut(request, T0, 1480.0, counts)
+    return Cut(request, T0, 1480.0, tuple(np.array_split(counts, 3, axis=1)))
 
 
 def test_a_spectrum_shows_the_shaft_in_m_s2_rms():

@@ -159,6 +159,9 @@ def run(
     SIGTERM or Ctrl-C ends them in order within five seconds. SIGHUP reads the configurations
     again: limits, intervals and ways out are taken over at once, the rest is named.
     """
+    from edge_node.service.memory import bound_heap  # noqa: PLC0415
+
+    bound_heap()
     from edge_node.host import Host  # noqa: PLC0415
     from edge_node.kernels import refusal, use_library  # noqa: PLC0415
     from edge_node.service.logs import set_up, take_down  # noqa: PLC0415

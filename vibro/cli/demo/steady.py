@@ -198,7 +198,7 @@ def _cut(heard: _Heard) -> tuple[Cut, StreamInfo]:
     request = Request("daily", "", 6_635_520_000, n, state="running", spectrum="daily")
     scale = np.array([p.range_m_s2 / 32768.0 for p in points], np.float32)
     info = StreamInfo(heard.machine.channels, heard.rate_hz, scale, T0_NS, 2)
-    return Cut(replace(request, waveform=WAVEFORM), T0_NS, heard.speeds[-1], heard.counts), info
+    return Cut(replace(request, waveform=WAVEFORM), T0_NS, heard.speeds[-1], (heard.counts,)), info
 
 
 def _spectrum(heard: _Heard) -> Spectrum:
@@ -211,10 +211,10 @@ def _spectrum(heard: _Heard) -> Spectrum:
 
 def _waveform(heard: _Heard) -> Clip:
     cut, info = _cut(heard)
-    clip = Privacy(PrivacySection(), "", "").clip_of(cut, info, heard.origin)
-    if clip is None:
+    release = Privacy(PrivacySection(), "", "").release(cut, info, heard.origin)
+    if release is None:
         raise BadInputError("the default privacy lets no daily waveform leave")
-    return clip
+    return release()
 
 
 def with_channels(machine: Machine, channels: int) -> Machine:
