@@ -7,7 +7,6 @@ passed in between is a gap before its first sample.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from edge_node.acquisition import Ended, Live
 from edge_node.node import Node
 from edge_node.sources.port import Source
+from edge_node.wake import Wake
 from vibro.assets import Machine
 from vibro.records import StreamInfo
 
@@ -32,7 +32,7 @@ class Epochs:
     opened : Source or Live
     held : mapping
         The spool's checkpoint, empty without one.
-    wake : Event
+    wake : Wake
         Is set whenever a live source has something to process.
 
     Attributes
@@ -51,7 +51,7 @@ class Epochs:
         machine: Machine,
         opened: Source | Live,
         held: Mapping[str, Any],
-        wake: threading.Event,
+        wake: Wake,
     ) -> None:
         self._make, self._commits = make, 0
         self._live = opened if isinstance(opened, Live) else None

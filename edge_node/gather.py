@@ -29,10 +29,9 @@ class HopGatherer:
         self._hop = hop
         self._waiting: list[SampleBlock] = []
 
-    @property
-    def first(self) -> SampleBlock | None:
-        """Oldest block that waits, None without one."""
-        return self._waiting[0] if self._waiting else None
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._waiting)
 
     def push(self, block: SampleBlock) -> bool:
         """Take a block; return whether it reaches the end of a hop: then `take` what there is."""
@@ -40,11 +39,11 @@ class HopGatherer:
         end = block.first_sample + int(block.counts.shape[1])
         return end // self._hop != block.first_sample // self._hop
 
-    def take(self) -> SampleBlock | None:
-        """Return all that waits as one block, None if nothing does."""
+    def take(self) -> SampleBlock:
+        """Return all that waits, which must not be nothing, as one block."""
         held, self._waiting = self._waiting, []
-        if len(held) < 2:
-            return held[0] if held else None
+        if len(held) == 1:
+            return held[0]
         counts = np.concatenate([b.counts for b in held], axis=1)
         return SampleBlock(held[0].first_sample, held[0].t0_ns, counts, _mean_rpm(held))
 

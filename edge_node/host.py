@@ -6,6 +6,7 @@ import gc
 import logging
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,11 +24,15 @@ from edge_node.service.reload import merged, reconfigure
 from edge_node.service.systemd import Watchdog, notify
 from edge_node.sources import open_source
 from edge_node.uplink.uplink import over_kafka
+from edge_node.wake import Wake
 from vibro.errors import VibroError
 
 LOG = logging.getLogger("vibro.host")
 IDLE_S, LEAST_IDLE_S = 0.02, 2e-4
 MODELS_EVERY_S = 0.5
+SWITCH_S = 5e-4
+"""After which a thread that ships or commits lets the one that decides go on; Python's own 5 ms
+are more than a decision may take."""
 STOP_S = 4.5
 """Time to end in order; who hangs longer is cut short, before a manager's five seconds are over."""
 CUT_SHORT = 1
@@ -54,12 +59,13 @@ class Host:
         action: Action | None = None,
         end: Callable[[int], None] = os._exit,
     ) -> None:
+        sys.setswitchinterval(SWITCH_S)
         self._files, self._end = list(configs), end
         self.began_s = self.turned_s = self.looped_s = time.monotonic()
         with ExitStack() as held:
             for path in configs:
                 held.callback(FolderLock(path.resolve().parent).release)
-            self._wake = threading.Event()
+            self._wake = Wake()
             self.nodes = [
                 HostedNode(load(path), now_ns, opener, action, self._wake) for path in configs
             ]
@@ -211,7 +217,6 @@ class Host:
         for hosted in self.nodes:
             hosted.rest(now)
         self._wake.wait(min(max(due_s, LEAST_IDLE_S), IDLE_S))
-        self._wake.clear()
 
     def facts(self) -> dict[str, object]:
         """What the process knows of its nodes; may be asked for from any thread."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from edge_node.sources import open_source
 from edge_node.sources.port import Source
 from edge_node.spool import EnduringSpool
 from edge_node.uplink.uplink import Uplink, largest_bytes
+from edge_node.wake import Wake
 from vibro.assets import Machine, parse_register, register_text
 from vibro.errors import BadInputError
 
@@ -48,7 +48,7 @@ class HostedNode:
     opener : callable, optional
     action : callable, optional
         Of the reflex, instead of the configured one.
-    wake : Event, optional
+    wake : Wake, optional
         Is set whenever a live source has something to process.
     """
 
@@ -58,7 +58,7 @@ class HostedNode:
         now_ns: int,
         opener: Opener = open_source,
         action: Action | None = None,
-        wake: threading.Event | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self.config = config
         self.machine = machine_of(config)
@@ -78,7 +78,7 @@ class HostedNode:
         self._keeper = ThreadPoolExecutor(1, "keeper")
         self._keeping: Future[None] | None = None
         self.actuator = Actuator(action or action_of(config.reflex, config.folder))
-        self._epochs = Epochs(self._node, self.machine, opened, held, wake or threading.Event())
+        self._epochs = Epochs(self._node, self.machine, opened, held, wake or Wake())
         self.real = config.source.pace == "real"
         self.uplink = Uplink(self._spool, config, real=self.real)
         self._told = -1

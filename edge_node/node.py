@@ -64,7 +64,8 @@ class Node:
         self._timeline, self._accounts, self._desk = parts.timeline, parts.accounts, parts.desk
         self._outbox, self._pipeline = parts.outbox, parts.pipeline
         self._rested = 0
-        self._commissioned = self._closed = self._decided = False
+        self._commissioned = self._closed = False
+        self._decided: SampleBlock | None = None
         self._last_commit_ns = 0
         self._resume()
         reflex = None if act is None else Reflex(config.reflex, source.info, self._accounts.end)
@@ -190,38 +191,36 @@ class Node:
         if isinstance(block, Gap):
             self._gap(block)
             return True
-        if self._decided:
-            self._settle()
+        self._settle()
         started = self._monotonic()
+        ends = self._gatherer.push(block)
+        if ends:
+            self._decide(started)
         if self._reflex is not None:
             for trip in self._reflex.push(block):
                 self._act(trip)
-        if self._gatherer.push(block):
-            self._decide(block, started)
-            if commit:
-                self._settle()
-                if self.commit_due:
-                    self._commit()
-        else:
-            self._pipeline.push(block)
+        if ends and commit:
+            self._settle()
+            if self.commit_due:
+                self._commit()
         return True
 
-    def _decide(self, block: SampleBlock, started: float) -> None:
+    def _decide(self, started: float) -> None:
         """Decide on the windows that end with a hop; what follows from it waits for `_settle`."""
-        if (first := self._gatherer.first) is not None:
-            # Before any of its windows is judged.
-            self._date(first.first_sample, first.t0_ns)
+        block = self._decided = self._gatherer.take()
+        # Before any of its windows is judged.
+        self._date(block.first_sample, block.t0_ns)
         windows = self._pipeline.push(block)
         self._accounts.tally.add(self._monotonic() - started, windows)
-        self._decided = True
 
     def _settle(self) -> None:
-        """Report, count and remember what has been decided on."""
-        self._decided = False
+        """Report, count and remember what has been decided on, if that is still to be done."""
+        if self._decided is None:
+            return
+        block, self._decided = self._decided, None
         self._pipeline.report()
-        if (block := self._gatherer.take()) is not None:
-            self._accounts.block(block)
-            self._desk.push(block, self._pipeline.state)
+        self._accounts.block(block)
+        self._desk.push(block, self._pipeline.state)
         if self._accounts.silent(self.now_ns):
             self._outbox.add(self._heartbeat())
 
@@ -231,8 +230,7 @@ class Node:
         Whoever drives the node does so once it has decided for all machines; else the next step
         does.
         """
-        if self._decided:
-            self._settle()
+        self._settle()
         self._pipeline.complete()
 
     def _date(self, sample: int, t_ns: int) -> None:
@@ -289,11 +287,10 @@ class Node:
     # -- committing ----------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Count and remember what waits for the end of its hop, because nothing will follow."""
-        if self._decided:
-            self._settle()
-        if (first := self._gatherer.first) is not None:
-            self._date(first.first_sample, first.t0_ns)
+        """Process what waits for the end of its hop, because nothing will follow."""
+        self._settle()
+        if self._gatherer:
+            self._decide(self._monotonic())
             self._settle()
 
     def finish(self, *, closing: bool = False) -> None:

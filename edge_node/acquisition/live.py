@@ -11,6 +11,7 @@ from edge_node.acquisition.acquire import Acquisition
 from edge_node.acquisition.source import LiveSource
 from edge_node.config import AcquisitionSection
 from edge_node.sources.device import Device
+from edge_node.wake import Wake
 from vibro.errors import VibroError
 from vibro.records import ChannelPath
 
@@ -63,16 +64,16 @@ class Live:
         self.channels = channels
         self._device, self._clocks, self._retry_s = device, clocks, section.retry_s
         self._acquisition = Acquisition(device, channels, section, block_s, exact=exact)
-        self._stopping, self._wake = threading.Event(), threading.Event()
+        self._stopping, self._wake = threading.Event(), Wake()
         self._thread = threading.Thread(target=self._run, name="acquisition", daemon=True)
         self._served: LiveSource | None = None
 
-    def start(self, wake: threading.Event, after: tuple[int, int | None] | None) -> None:
+    def start(self, wake: Wake, after: tuple[int, int | None] | None) -> None:
         """Begin to acquire.
 
         Parameters
         ----------
-        wake : Event
+        wake : Wake
             Is set whenever there is something to read.
         after : tuple of int and (int or None), optional
             Stream epoch that an earlier process left, and the UTC time up to which it accounted

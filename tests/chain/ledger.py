@@ -1,6 +1,9 @@
 """What nodes made durable against what lake, store and InfluxDB hold; one command prints it.
 
 python -m tests.chain.ledger FOLDER
+
+The folder is that of a finished run (pytest --basetemp=DIR keeps it), whose InfluxDB is started
+again.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from cloud_jobs.config import load
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Store
 from tests.chain.fleet import ROWS
+from tests.services.influx import InfluxServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,15 @@ HEADER = f"{'records':<12} {'in':<10}" + "".join(
 )
 
 
-def ledger(folder: Path) -> list[Line]:
-    """Every kind of record in every store that holds it."""
+def ledger(folder: Path, influx_url: str = "") -> list[Line]:
+    """Every kind of record in every store that holds it; the URL is else the configured one."""
     journals = folder.glob("node-*/journal.txt")
     made = [line for file in journals for line in file.read_text().splitlines()]
     by_kind: dict[str, list[str]] = {}
     for line in made:
         by_kind.setdefault(line.split(" ", 1)[0], []).append(line)
     found: list[Line] = []
-    for (kind, where), held in stored(folder / "home").items():
+    for (kind, where), held in stored(folder / "home", influx_url).items():
         wanted = set(by_kind.get(kind, []))
         assert len(wanted) == len(by_kind.get(kind, [])), "a journal names a record twice"
         if kind == "event":
@@ -59,7 +63,7 @@ def ledger(folder: Path) -> list[Line]:
     return found
 
 
-def stored(home: Path) -> dict[tuple[str, str], list[str]]:
+def stored(home: Path, influx_url: str) -> dict[tuple[str, str], list[str]]:
     """Names of the records that each store holds."""
     lake, store = Lake(home), Store(home)
     try:
@@ -78,11 +82,11 @@ def stored(home: Path) -> dict[tuple[str, str], list[str]]:
         ("event", "store"): events,
     }
     if load(home).services.timeseries == "influxdb":
-        held |= {("features", "influxdb"): in_influx(home)}
+        held |= {("features", "influxdb"): in_influx(home, influx_url)}
     return held
 
 
-def in_influx(home: Path) -> list[str]:
+def in_influx(home: Path, url: str) -> list[str]:
     """First rows of blocks, by the time that they stand for."""
     config = load(home)
     where = config.influxdb
@@ -93,7 +97,7 @@ def in_influx(home: Path) -> list[str]:
         '|> filter(fn: (r) => r._measurement == "features_fast" and r._field == "rms" '
         'and r.channel == "de-h") |> keep(columns: ["_time", "site", "machine"])'
     )
-    with InfluxDBClient(where.url, token, org=where.org, timeout=60_000) as client:
+    with InfluxDBClient(url or where.url, token, org=where.org, timeout=60_000) as client:
         tables = client.query_api().query(query)
         points = [r for t in tables for r in t.records]
     minute = 60 * 10**9
@@ -110,5 +114,12 @@ def show(lines: list[Line]) -> str:
     return "\n".join([HEADER, *map(str, lines)])
 
 
+def main(folder: Path) -> None:
+    if not (folder / "influx").is_dir():
+        sys.exit(f"{folder} is no folder of a run: it holds no influx; name the test's tmp_path")
+    with InfluxServer(folder / "influx") as server:
+        print(show(ledger(folder, server.url)))
+
+
 if __name__ == "__main__":
-    print(show(ledger(Path(sys.argv[1]))))
+    main(Path(sys.argv[1]))

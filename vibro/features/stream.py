@@ -185,10 +185,18 @@ class MachineFeatures:
     ) -> FeatureBatch:
         """Room for the windows that begin at these samples, less the blocks to leave out."""
         s, n = self.spans, len(self._setups)
+        first, rpm = np.array(fast, np.int64), self._speed.means(fast, s.fast_window)
+        values = np.empty((len(fast), n, len(FAST_TABLE)), np.float32)
+        if fast and not (long or blocks):
+            # As almost always.
+            no = self._nothing
+            return FeatureBatch(
+                first, values, rpm, no.long_first, no.long, no.long_rpm, no.reflex_first, no.reflex
+            )
         return FeatureBatch(
-            fast_first=np.array(fast, np.int64),
-            fast=np.empty((len(fast), n, len(FAST_TABLE)), np.float32),
-            fast_rpm=self._speed.means(fast, s.fast_window),
+            first,
+            values,
+            rpm,
             long_first=np.array(long, np.int64),
             long=np.empty((len(long), n, len(LONG_TABLE)), np.float32),
             long_rpm=self._speed.means(long, s.long_window * s.decimation),

@@ -31,6 +31,8 @@ BLOCK_S, LONG_BLOCK_S = 0.02, 1.0
 ROUND_S, WARM_S = 10.0, 20.0
 """A round holds a commit. The clip of commissioning is cut while warming up: once in a life."""
 LIVE_S, LIVE_WARM_S, LIVE_RUNS = 20.0, 22.0, 3
+APART_S = 0.0253
+"""Between the begins of streams of devices that share no clock: no part of a hop."""
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 
 
@@ -43,6 +45,7 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
         short = _throughput(plant, BLOCK_S, rounds)
         long = _throughput(plant, LONG_BLOCK_S, max(3, rounds // 4))
         live = [_live(plant) for _ in range(LIVE_RUNS)]
+        apart = [_live(plant, APART_S)[0] for _ in range(LIVE_RUNS)]
         reflex = [_reflex(plant) for _ in range(LIVE_RUNS)]
         started = edge_start.run(plant, Path(folder), rounds)
     day = edge_day.run()
@@ -50,6 +53,7 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
         _alone(f"a channel second, {ALL} channels in blocks of 20 ms", "us", short * 1e6),
         _alone(f"a channel second, {ALL} channels in blocks of 1 s", "us", long * 1e6),
         *_delays("window's last sample to decision", [q for q, _ in live]),
+        *_delays("the same, machines whose devices share no clock", apart),
         *_delays("first bad sample to the reflex's action", reflex),
         _alone(f"share of a core, {ALL} channels in real time", "", np.array([s for _, s in live])),
     ]
@@ -91,9 +95,13 @@ def _throughput(plant: Plant, block_s: float, rounds: int) -> Floats:
     return np.array(seconds)
 
 
-def _live(plant: Plant) -> tuple[Floats, float]:
-    """Quantiles of the delays of decisions in ms, and the share of a core, in real time."""
-    host = _fresh(plant, LIVE_WARM_S + LIVE_S, BLOCK_S, time.time_ns(), real=True)
+def _live(plant: Plant, apart_s: float = 0.0) -> tuple[Floats, float]:
+    """Quantiles of the delays of decisions in ms, and the share of a core, in real time.
+
+    The windows of all machines end at the same instant, unless the streams begin apart: the last
+    machine's decisions wait for those of all others.
+    """
+    host = _fresh(plant, LIVE_WARM_S + LIVE_S, BLOCK_S, time.time_ns(), real=True, apart_s=apart_s)
     delays: list[int] = []
     for hosted in host.nodes:
         _watch(hosted, delays)

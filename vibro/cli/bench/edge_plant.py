@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -122,13 +123,20 @@ def host_of(
     real: bool,
     stream: type[Again] = Again,
     action: Action | None = None,
+    apart_s: float = 0.0,
 ) -> Host:
-    """Host of all machines on streams of ``seconds``, in real time or as fast as they can."""
+    """Host of all machines on streams of ``seconds``, in real time or as fast as they can.
+
+    Each stream begins ``apart_s`` after the one before: devices that share no clock do not end
+    their windows together.
+    """
     pace: Pace = WallClock() if real else AsFastAsPossible()
+    begun = count()
 
     def opened(config: NodeConfig, machine: Machine, now_ns: int) -> Again:
         del config
-        return stream(plant, machine, now_ns, seconds, block_s, pace)
+        begins_ns = now_ns + round(next(begun) * apart_s * 1e9)
+        return stream(plant, machine, begins_ns, seconds, block_s, pace)
 
     return Host(plant.configs, t0_ns, opened, action)
 

@@ -3,7 +3,8 @@
 What several sites ship in good health at the default intervals is produced once; then, in turn,
 a whole consumer with fresh stores takes it in, and a kafka-python consumer decodes the same
 messages and lets them go. Seconds are processor time of this process alone: broker and database
-are others' processes.
+are others' processes. At last one, two and three consumer processes take it in, each time from the
+beginning.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from vibro.cli.bench.ingest_plant import SITES, Plant, produce, servers
-from vibro.cli.bench.measure import case, target
+from vibro.cli.bench.ingest_shared import rate
+from vibro.cli.bench.measure import case, spread, target
 from vibro.errors import VibroError
 from vibro.log.kafka.settings import KafkaSection
 
@@ -27,6 +29,7 @@ ROUNDS = 5
 """Each takes seconds."""
 WAIT_S = 120.0
 HOLD_S = 3.0
+CONSUMERS, SHARED_ROUNDS = (1, 2, 3), 3
 
 
 def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
@@ -44,6 +47,11 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
                 ours.append(spent / rows)
                 theirs.append(decoded / rows)
                 walls.append((took, decoding))
+        shared: dict[int, list[float]] = {number: [] for number in CONSUMERS}
+        for n in range(min(rounds, SHARED_ROUNDS)):
+            for number, rates in shared.items():
+                with _home(folder / f"shared-{number}-{n}", plant) as home:
+                    rates.append(rate(home, number, rows, _rows_in))
     seconds = {"vibro": np.array(ours), "decode only (kafka-python)": np.array(theirs)}
     by_wall = {
         "vibro": np.array([w for w, _ in walls]) / rows,
@@ -52,7 +60,12 @@ def run(rounds: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[s
     cases = [
         case(f"a row of {rows}, {messages} messages, processor time", seconds),
         case("the same by the clock on the wall, beside broker and database", by_wall),
-    ]
+        *(
+            {"case": f"rows a second by the clock, consumer processes: {number}", "unit": "",
+             "vibro": spread(np.array(rates)), "peers": {}}
+            for number, rates in shared.items()
+        ),
+    ]  # fmt: skip
     ratio = float(np.median(seconds["vibro"] / seconds["decode only (kafka-python)"]))
     targets = [
         target("ingest_rows_per_s", float(np.median(1.0 / seconds["vibro"])), ">=", 20_000),
@@ -103,10 +116,17 @@ def _ingest(home: Path, messages: int, rows: int) -> tuple[float, float]:
     finally:
         services.close()
     spent = time.process_time() - spent
-    held = sum(lake.table(t, columns=["site"]).num_rows for t in _TABLES)
+    held = _rows_in(home)
     if held != rows or facts["refused"]:
         raise VibroError(f"bench ingest: {held} of {rows} rows are in the lake; {facts}")
     return spent, took
+
+
+def _rows_in(home: Path) -> int:
+    from cloud_jobs.lake import Lake  # noqa: PLC0415
+
+    lake = Lake(home)
+    return sum(lake.table(t, columns=["site"]).num_rows for t in _TABLES)
 
 
 _TABLES = ("status", "features_fast", "features_long")
