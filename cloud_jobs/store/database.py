@@ -27,7 +27,8 @@ HEAD = "0005"
 BUSY_S = 30
 """Longest wait for another process that writes."""
 
-PATIENCE = {
+CONNECTING = {
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -35,8 +36,9 @@ PATIENCE = {
     "tcp_user_timeout": 60_000,
     "options": "-c idle_in_transaction_session_timeout=60s",
 }
-"""Of a connection to a server (s; the last in ms): one that is gone is noticed within a minute, and
-what a process that hangs in the middle of a transaction has locked is free after one."""
+"""Of a connection to a server. Words are UTF-8, also in a database that knows of no encoding
+(SQL_ASCII). One that is gone is noticed within a minute (s; the last timeout in ms), and what a
+process that hangs in the middle of a transaction has locked is free after one."""
 
 MIGRATING_KEY = 0x766962726F
 """Of PostgreSQL's lock that is held by who migrates."""
@@ -111,7 +113,9 @@ def _engine(url: str | URL) -> Engine:
         event.listen(engine, "connect", _sqlite_settings)
         return engine
     try:
-        return create_engine(url, json_serializer=_dumps, pool_pre_ping=True, connect_args=PATIENCE)
+        return create_engine(
+            url, json_serializer=_dumps, pool_pre_ping=True, connect_args=CONNECTING
+        )
     except ImportError:
         raise MissingExtraError("a store on PostgreSQL", "postgres") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -45,6 +46,20 @@ def refused(act) -> str:
     assert said.value.__suppress_context__
     assert PASSWORD not in str(said.value)
     return str(said.value)
+
+
+def test_a_database_without_an_encoding_keeps_words_as_they_are(url, postgres, tmp_path):
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as session:
+        name = make_url(url).database + "_ascii"
+        plain = "template template0 encoding 'SQL_ASCII' locale_provider libc locale 'C'"
+        session.execute(text(f"create database {name} {plain}"))
+    ascii_url = make_url(url).set(database=name).render_as_string(hide_password=False)
+    lay(tmp_path, ascii_url)
+    store = Store(tmp_path)
+    keep(store, replace(event(1.0), state="größte Last, °C"))
+    assert [e.state for e in store.events()] == ["größte Last, °C"]
+    store.close()
+    postgres.drop_database(ascii_url)
 
 
 # -- a server that dies ----------------------------------------------------------------------------
