@@ -6,6 +6,8 @@ STAMP  := $(VENV)/.setup-done
 PEERS  := .venv-bench
 LOCKS  := requirements/uv.txt requirements/lock.txt
 export OMP_NUM_THREADS ?= 1
+# Hundreds of short processes start here: none of them compiles again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test coverage search prove lint format lock bench services clean
