@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from vibro.cli.main import VERBS
+
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("vibro", "edge_node", "cloud_jobs", "dashboards")
 
 
 @pytest.fixture(scope="module")
@@ -24,54 +27,58 @@ def wheel(tmp_path_factory):
     return next(out.glob("*.whl"))
 
 
-def test_wheel_holds_the_four_packages_only(wheel):
-    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {t for t in tops if not t.endswith(".dist-info")} == {
-        "vibro",
-        "edge_node",
-        "cloud_jobs",
-        "dashboards",
-    }
+def said(argv, folder, **environment):
+    """What a command prints, away from the checkout."""
+    done = subprocess.run(
+        [str(a) for a in argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        timeout=300,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def test_wheel_holds_the_page_and_the_schemas(wheel):
-    names = set(zipfile.ZipFile(wheel).namelist())
-    for folder in ("cloud_jobs/serve/templates", "cloud_jobs/serve/static", "vibro/schemas"):
-        files = {p.relative_to(ROOT).as_posix() for p in (ROOT / folder).iterdir() if p.suffix}
-        assert files <= names
+def test_wheel_holds_the_tracked_files_of_the_four_packages_and_no_other(wheel):
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", *PACKAGES],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    tracked = set(listed.stdout.strip("\0").split("\0"))
+    assert {name.split("/")[0] for name in tracked} == set(PACKAGES)
+    assert names == tracked
 
 
+def test_an_unpacked_wheel_is_imported_and_lists_its_verbs(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "wheel")
+    place = {"PYTHONPATH": str(tmp_path / "wheel")}
+    code = f"[print(__import__(p).__file__) for p in {PACKAGES}]"
+    imported = said([sys.executable, "-P", "-c", code], tmp_path, **place).splitlines()
+    assert imported == [str(tmp_path / "wheel" / p / "__init__.py") for p in PACKAGES]
+    help_text = said([sys.executable, "-P", "-m", "vibro", "--help"], tmp_path, **place)
+    verbs = {line.split()[0] for line in help_text.partition("Commands:")[2].splitlines() if line}
+    assert verbs == set(VERBS)
+
+
+@pytest.mark.prove
 def test_wheel_runs_the_demo(wheel, tmp_path):
     # The dependencies come from the locked environment by a path file: what is proven is that
     # the wheel holds every file that the demo needs, not that an index can be reached.
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True)
     python = tmp_path / "env" / "bin" / "python"
-    site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = said([python, "-c", code], tmp_path).strip()
     zipfile.ZipFile(wheel).extractall(site)
     locked = [p for p in sys.path if p.endswith("site-packages")]
     Path(site, "locked.pth").write_text("\n".join(locked), encoding="utf-8")
-    run = subprocess.run(
-        [python, "-P", "-m", "vibro", "demo", "--no-serve", "--json", "--minutes", "4"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        timeout=300,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-    )
-    assert run.returncode == 0, run.stderr
-    report = json.loads(run.stdout)
+    demo = [python, "-P", "-m", "vibro", "demo", "--no-serve", "--json", "--minutes", "4"]
+    report = json.loads(said(demo, tmp_path))
     assert report["samples"]["seen"] == report["samples"]["processed"] > 0
-    imported = subprocess.run(
-        [python, "-P", "-c", "import vibro; print(vibro.__file__)"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=True,
-    )
-    assert imported.stdout.startswith(site)
+    imported = said([python, "-P", "-c", "import vibro; print(vibro.__file__)"], tmp_path)
+    assert imported.startswith(site)
