@@ -28,7 +28,16 @@ from tests.services.fixtures import missing_is_told
 from tests.services.kafka import KafkaServer, kafka_home
 from tests.services.process import wait_until
 from tests.vibro.cli.test_edge_run import Process, service
-from tests.vibro.log.kafka.brokers import ANYWHERE, admin, allow, forbid, make, plain, secure
+from tests.vibro.log.kafka.brokers import (
+    ANYWHERE,
+    admin,
+    allow,
+    everything,
+    forbid,
+    make,
+    plain,
+    secure,
+)
 from vibro.bundle import encode
 from vibro.errors import VibroError
 from vibro.log import Message
@@ -105,14 +114,8 @@ def running(path: Path):
 
 def stored(settings: KafkaSection, kind: str) -> list:
     """All records of a topic, repeats dropped as a consumer does."""
-    reader, found = KafkaTransport(settings, ANYWHERE, "reader"), []
-    try:
-        while more := reader.read(topic("harbour", kind), found[-1].offset if found else 0, 1000):
-            found += more
-    finally:
-        reader.close()
     records, last = [], {}
-    for record in (decode(s.value) for s in found):
+    for record in (decode(s.value) for s in everything(settings, topic("harbour", kind))):
         origin = record.origin
         if origin.sequence > last.get(origin.lane, -1):
             last[origin.lane] = origin.sequence
@@ -218,13 +221,7 @@ def test_a_process_told_to_stop_does_not_wait_for_a_broker_that_hangs(server, tm
 
 
 def _end_of(settings: KafkaSection, site: str) -> int:
-    reader, last = KafkaTransport(settings, ANYWHERE, "reader"), 0
-    for kind in ("features", "health"):
-        while more := reader.read(topic(site, kind), 0, 1000):
-            last += len(more)
-            break
-    reader.close()
-    return last
+    return sum(len(everything(settings, topic(site, kind))) for kind in ("features", "health"))
 
 
 def test_a_clip_too_large_for_its_topic_is_told_of_and_holds_up_nothing(server, tmp_path):

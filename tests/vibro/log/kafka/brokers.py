@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import (
     ACL,
     ACLFilter,
@@ -23,8 +23,9 @@ from kafka.admin import (
 
 from tests.services.kafka import KafkaServer
 from tests.services.kafka_secure import SecureKafkaServer
-from vibro.log import Message
-from vibro.log.kafka.client import client_options, load
+from tests.services.process import wait_until
+from vibro.log import Message, Stored
+from vibro.log.kafka.client import client_options, load, opened, reader_options, stored
 from vibro.log.kafka.settings import KafkaSection
 
 PATIENCE_S = 4.0
@@ -95,6 +96,25 @@ def forbid(settings: KafkaSection, principal: str, topic: str) -> None:
     asked = ACLFilter(f"User:{principal}", "*", ACLOperation.ANY, ACLPermissionType.ANY, pattern)
     with admin(settings) as client:
         client.delete_acls([asked])
+
+
+def everything(settings: KafkaSection, topic: str) -> list[Stored]:
+    """All that a topic of one partition holds now: nobody waits for what might still come."""
+    reader = opened("KafkaConsumer", reader_options(settings, ANYWHERE, "tests"), "cloud")
+    place, found = TopicPartition(topic, 0), []
+    try:
+        reader.assign([place])
+        end = reader.end_offsets([place])[place]
+
+        def read() -> bool:
+            polled = reader.poll(timeout_ms=1000) if reader.position(place) < end else {}
+            found.extend(stored(record) for records in polled.values() for record in records)
+            return reader.position(place) >= end
+
+        wait_until(f"the end of {topic}", read)
+    finally:
+        reader.close(autocommit=False)
+    return found
 
 
 def messages(count: int, size: int = 100, first: int = 0, key: str = "a/b") -> list[Message]:
