@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -25,6 +26,8 @@ from vibro.records import topic
 
 SESSION_S = 6.0
 """The shortest that a broker allows."""
+PATIENCE_S = 60.0
+"""Of what the test itself sends: a busy machine's broker may take its time."""
 
 
 class KafkaPlant:
@@ -40,7 +43,8 @@ class KafkaPlant:
         self.servers, self.folder = servers, folder
         self.word = f"p{uuid.uuid4().hex[:8]}"
         self.settings = KafkaSection(servers=(servers,), security="plaintext")
-        self.log = KafkaTransport(self.settings, folder, "test")
+        patient = replace(self.settings, request_timeout_s=PATIENCE_S)
+        self.log = KafkaTransport(patient, folder, "test")
         self.admin = KafkaAdminClient(bootstrap_servers=servers)
         self.group = f"vibro-{self.word}"
         self.pattern = rf"^vibro\.v1\.{self.word}[a-z0-9-]*\.({'|'.join(KINDS)})$"

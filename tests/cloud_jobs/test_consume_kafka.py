@@ -109,7 +109,6 @@ def test_two_share_the_load_and_what_one_leaves_the_other_takes(plant, tmp_path)
     sent.check()
 
 
-@pytest.mark.prove
 def holds_a_lock(store: Store) -> bool:
     """Whether a process that is stopped keeps others from moving offsets."""
     sqlite = store.database.engine.dialect.name == "sqlite"
