@@ -211,6 +211,7 @@ def run(folder: Path, plan: Plan) -> None:
                 "everything stored",
                 lambda: all(not line.lost for line in ledger(folder)),
                 plan.settle_s,
+                every_s=1.0,
             )
         except TimeoutError:
             print((folder / "consumer.log").read_text()[-4000:])

@@ -25,8 +25,14 @@ DEADLINE_S = 90.0
 _SPAWNER = ThreadPoolExecutor(1, "services")
 
 
-def wait_until(what: str, condition: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
-    """Ask every 20 ms until the condition holds.
+def wait_until(
+    what: str,
+    condition: Callable[[], bool],
+    deadline_s: float = DEADLINE_S,
+    *,
+    every_s: float = 0.02,
+) -> None:
+    """Ask again and again until the condition holds; less often where the answer costs much.
 
     Raises
     ------
@@ -37,7 +43,7 @@ def wait_until(what: str, condition: Callable[[], bool], deadline_s: float = DEA
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {deadline_s:g} s")
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def free_port() -> int:
