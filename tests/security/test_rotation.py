@@ -45,7 +45,7 @@ def laid_out(plant):
     text = text.replace('pace = "fast"', 'pace = "real"').replace("../../assets.csv", "assets.csv")
     (config.parent / "assets.csv").write_text(register)
     config.write_text(
-        f'{text}status_s = 1\n[ship]\ntransport = "kafka"\n'
+        f'{text}status_s = 1\ncommit_s = 1\n[ship]\ntransport = "kafka"\n'
         f'[kafka]\nservers = ["{plant.server.servers}"]\n'.replace("status_s = 10\n", "")
     )
     return config
