@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numba import config
 
 from tests.vibro.diagnosis.machines import RATE, healthy, noise, point, time_s
 from vibro.diagnosis import assess, reference_of
 from vibro.faults import Severity
 from vibro.kinematics import find_bearing
 
-TRIALS = 40 if config.DISABLE_JIT else 120  # that run measures coverage, which is slow
 BEARINGS = [find_bearing(name) for name in ("6205", "6208", "6309", "6310")]
 
 
@@ -35,10 +33,11 @@ def sound_machine(seed: int) -> tuple[np.ndarray, float]:
     return x, rpm
 
 
-def test_no_sound_machine_gets_a_bearing_verdict():
+@pytest.mark.parametrize("trials", [40, pytest.param(120, marks=pytest.mark.prove)])
+def test_no_sound_machine_gets_a_bearing_verdict(trials):
     """0 of 120: at 95 % confidence fewer than 2.5 % of such clips are accused (rule of three)."""
     accused = []
-    for seed in range(TRIALS):
+    for seed in range(trials):
         x, rpm = sound_machine(seed)
         found = assess(x[None], RATE, rpm, [point(bearing=BEARINGS[seed % len(BEARINGS)])])
         accused += [(seed, d.fault) for d in found.diagnoses]
