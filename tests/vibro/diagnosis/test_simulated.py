@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -29,10 +31,16 @@ def clip(machine, fault=None, first=0, seed=5):
     return counts * source.info.scale[:, None].astype(np.float64), rpm
 
 
-def said(path, fault, seed=5):
+@functools.cache
+def commissioned(path, seed):
+    """Reference of a machine in good order."""
     machine = plant().machine(path)
-    before, rpm = clip(machine, seed=seed)
-    reference = reference_of(before, RATE, rpm, machine.points)
+    x, rpm = clip(machine, seed=seed)
+    return reference_of(x, RATE, rpm, machine.points)
+
+
+def said(path, fault, seed=5):
+    machine, reference = plant().machine(path), commissioned(path, seed)
     x, rpm = clip(machine, fault, CLIP, seed)
     iso = machine.iso_limits if isinstance(machine.iso_limits, IsoLimits) else None
     found = assess(x, RATE, rpm, machine.points, iso=iso, reference=reference)
