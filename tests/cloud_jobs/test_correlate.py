@@ -231,7 +231,7 @@ def outcome(store: Store) -> dict[str, list]:
     return {k: v for k, v in everything(store).items() if k in ("cases", "case_events", "groups")}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.permutations(STORY), st.sets(st.integers(0, len(STORY))))
 def test_neither_order_nor_portions_of_arrival_matter(parts, stops):
     machines = [f"a/m{i}" for i in range(1, 5)]

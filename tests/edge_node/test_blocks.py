@@ -100,7 +100,7 @@ def test_what_could_not_be_kept_waits_again_in_its_order():
     assert waiting.snapshot() == before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.booleans()), max_size=40))
 def test_every_row_goes_once_whatever_happens_on_the_way(steps):
     """Among them restarts from the checkpoint, which is JSON."""

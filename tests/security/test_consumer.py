@@ -277,7 +277,7 @@ def fuzz(chain, count, seed):
     before = chain.buried()
     begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     honest = 0
-    batch_of = 5000 if count > 10_000 else 2000
+    batch_of = 5000 if count > 10_000 else 500
     total = Counts()
     slowest_s = 0.0
     for start in range(0, count, batch_of):
@@ -300,7 +300,7 @@ def fuzz(chain, count, seed):
 
 
 @pytest.mark.parametrize(
-    "count", [4000, pytest.param(100_000, marks=pytest.mark.prove)], ids=["quick", "long"]
+    "count", [1500, pytest.param(100_000, marks=pytest.mark.prove)], ids=["quick", "long"]
 )
 def test_fuzzed_payloads_disturb_nobody(chain, count):
     total, letters, honest, slowest_s, grown_mb = fuzz(chain, count, seed=count)

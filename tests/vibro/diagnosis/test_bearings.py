@@ -53,7 +53,7 @@ def test_each_defect_is_named_at_its_line_and_decoys_lie_lower(fault, rpm):
     assert line.expected_hz == pytest.approx(defect_hz(fault, rpm, slip=0.0), rel=1e-4)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.sampled_from(FAULTS),
     st.floats(800.0, 3000.0),

@@ -38,7 +38,7 @@ def named(x, rpm=RPM, points=(H, V), reference=BEFORE, **more):
     return [d.fault for d in found.diagnoses], found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.floats(-3.1, 3.1), st.floats(3.0, 12.0), st.integers(0, 50), st.floats(-1.0, 1.0))
 def test_a_turning_force_is_imbalance(phase, mm_s, seed, turned):
     lag = {"de-h": 0.0, "de-v": np.copysign(np.pi / 2 + 0.3 * turned, turned)}
