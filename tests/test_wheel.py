@@ -44,12 +44,12 @@ def said(argv, folder, **environment):
 
 def test_wheel_holds_the_tracked_files_of_the_four_packages_and_no_other(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others"]
     listed = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z", *PACKAGES],
-        capture_output=True,
-        text=True,
-        check=True,
+        [*command, "--exclude-standard", *PACKAGES], capture_output=True, text=True, check=False
     )
+    if listed.returncode:
+        pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
     tracked = set(listed.stdout.strip("\0").split("\0"))
     assert {name.split("/")[0] for name in tracked} == set(PACKAGES)
     assert names == tracked
