@@ -130,6 +130,8 @@ def stop_outside_a_transaction(process, store: Store) -> None:
     process.signal(signal.SIGSTOP)
     while holds_a_lock(store):
         process.signal(signal.SIGCONT)
+        # It needs time to come out: stopped again at once, it would get on by microseconds.
+        until(lambda: not holds_a_lock(store), said=lambda: process.said)
         process.signal(signal.SIGSTOP)
 
 
