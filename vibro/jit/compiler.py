@@ -6,9 +6,6 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
-
-import numpy as np
 
 NOT_NEEDED = ("scipy", "coverage", "yaml", "cffi")
 """What numba looks for when it loads, and goes without where it is not installed.
@@ -21,8 +18,7 @@ two read a file of settings and C declarations, which there are none of: 0.03 s.
 def load_compiler() -> None:
     """Load numba with all that cached kernels need, unless it is loaded already.
 
-    Afterwards numba knows no BLAS in this process, and takes no array for a masked one: for a
-    process that is an edge node and nothing else.
+    Afterwards numba knows no BLAS in this process: for one that is an edge node and nothing else.
     """
     if "numba" in sys.modules:
         return
@@ -35,14 +31,6 @@ def load_compiler() -> None:
         # What else would happen at the first call, and import the rest.
         cpu_target.typing_context.refresh()
         cpu_target.target_context.refresh()
-    if "numpy.ma" not in sys.modules:
-        # Numba asks of each kind of array whether it is masked, and numpy would load all that can
-        # be done with such arrays. Whoever imports it gets the real one.
-        np.ma = SimpleNamespace(MaskedArray=_Masked)  # type: ignore[assignment]
-
-
-class _Masked(np.ndarray):
-    """No array is one."""
 
 
 @contextmanager
