@@ -1,7 +1,8 @@
 """Several consumers of one home: how the load of a backlog is shared, by the clock on the wall.
 
-Processes are started as a user does. What counts are the rows that come into the lake after the
-first commit: joining a group, and loading libraries, are once in a consumer's life.
+Processes are started as a user does, but with no hold, so that commits are small. What counts are
+the rows that come into the lake after the first of them: joining a group, and loading libraries,
+are once in a consumer's life.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def rate(home: Path, consumers: int, rows: int, held: Callable[[Path], int]) -> 
     VibroError
         If they do not all arrive, or one of the processes ends.
     """
-    command = [interpreter(), "-m", "vibro", "cloud", "consume", "--home", str(home)]
+    command = [interpreter(), "-m", "vibro", "cloud", "consume", "--home", str(home), "--hold", "0"]
     running = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603
         for _ in range(consumers)
