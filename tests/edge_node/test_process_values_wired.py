@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_node.config import load
 from edge_node.sources import open_source
+from edge_node.sources.port import Gap
 from tests.edge_node.devices import MACHINE
 from tests.edge_node.test_process_values import loop, modbus  # noqa: F401 (fixtures)
 from tests.edge_node.test_source_mqtt import TOPIC, BrokerThread, connected
@@ -41,7 +42,8 @@ def test_blocks_of_a_live_source_have_the_control_systems_speed(modbus, tmp_path
             send(np.uint32(first).tobytes() + bytes(200))
             stream = stream or live.next_epoch()
             while stream is not None and (block := stream.read()) is not None:
-                speeds.add(block.rpm)
+                if not isinstance(block, Gap):  # nothing paces the sender: it may outrun the node
+                    speeds.add(block.rpm)
             if 1480.5 in speeds or time.monotonic() > deadline:
                 break
     assert 1480.5 in speeds
