@@ -119,7 +119,7 @@ def _value(field: str, text: str, now_ns: int) -> Any:
     if field == "severity":
         return Severity.parse(text)
     if field in TIMES:
-        return _instant(text, now_ns)
+        return instant(text, now_ns)
     if field in NUMBERS:
         return _number(field, text)
     words = tuple(w for w in text.split(",") if w)
@@ -141,8 +141,23 @@ def _number(field: str, text: str) -> float:
         raise ValueError(f"{field} '{text}' is not a number") from None
 
 
+def instant(text: str, now_ns: int) -> int:
+    """Return the instant (ns) of a span before now (``90s 30m 24h 7d 2w``) or of an ISO 8601 time.
+
+    A time without a zone is UTC.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or beyond what int64 holds (1677 to 2262).
+    """
+    at_ns = _instant(text, now_ns)
+    if not -(2**63) <= at_ns < 2**63:
+        raise ValueError(f"'{text}' lies beyond the years 1677 to 2262")
+    return at_ns
+
+
 def _instant(text: str, now_ns: int) -> int:
-    """Instant of a span before now (``90s 30m 24h 7d 2w``) or of an ISO 8601 time (UTC)."""
     span = _SPAN.match(text)
     if span:
         return now_ns - round(float(span[1]) * _UNITS_S[span[2]] * 1e9)

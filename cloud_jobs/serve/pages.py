@@ -64,14 +64,16 @@ class Pages:
         """Gather a machine's cases, trends, daily spectra, events and clips."""
         machine = self._machine(path)
         events, cases = rows_of(self.store, path)
+        done = self.store.maintenance([path])
         said = {a.clip: a for a in self.store.assessments([path])}
         verdicts = {d.clip: d for d in self.store.diagnoses([path]) if d.rank == 0}
         return {
             "machine": machine,
             "cases": cases,
             "events": events,
+            "maintenance": done[::-1],
             "clips": [(c, said.get(c.thing), verdicts.get(c.thing)) for c in self._newest(path)],
-            "plots": [_drawn(p, ranges) for p in trend_plots(self.lake, machine, events)],
+            "plots": [_drawn(p, ranges) for p in trend_plots(self.lake, machine, events, done)],
             "spectra": [_drawn(p, ranges) for p in daily_plots(spectra_of(self.lake, path))],
             "model": self.store.champion(machine.site, machine.machine_class),
         }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cloud_jobs.lake import Lake
-from cloud_jobs.serve.plot import Band, Level, Line, Plot
-from cloud_jobs.store.tables import EventRow
+from cloud_jobs.serve.plot import Band, Level, Line, Mark, Plot
+from cloud_jobs.store.tables import EventRow, MaintenanceRow
 from vibro.assets import Machine
 from vibro.faults import Severity
 from vibro.iso10816 import IsoLimits
@@ -28,18 +29,22 @@ TRENDS = (
 )
 
 
-def trend_plots(lake: Lake, machine: Machine, events: Sequence[EventRow]) -> list[Plot]:
-    """One plot a feature, one curve a channel, with events shaded and ISO limits drawn."""
+def trend_plots(
+    lake: Lake, machine: Machine, events: Sequence[EventRow], done: Sequence[MaintenanceRow] = ()
+) -> list[Plot]:
+    """One plot a feature, one curve a channel; events, maintenance and ISO limits are drawn in."""
     return [
-        plot
+        replace(
+            plot,
+            bands=[_event_band(e, plot.time0_ns, _end_s(plot)) for e in events],
+            marks=[_maintenance_mark(row, plot.time0_ns) for row in done],
+        )
         for feature, title, unit in TRENDS
-        if (plot := _trend(lake, machine, events, feature, title, unit)) is not None
+        if (plot := _trend(lake, machine, feature, title, unit)) is not None
     ]
 
 
-def _trend(
-    lake: Lake, machine: Machine, events: Sequence[EventRow], feature: str, title: str, unit: str
-) -> Plot | None:
+def _trend(lake: Lake, machine: Machine, feature: str, title: str, unit: str) -> Plot | None:
     found = []
     for point in machine.points:
         channel = ChannelPath(machine.site, machine.machine, point.channel)
@@ -49,7 +54,6 @@ def _trend(
     if not known or all(not v[np.isfinite(v)].any() for v in known):
         return None
     t0 = min(int(t[0]) for _, t, _ in found if len(t))
-    end = max(float(t[-1] - t0) / 1e9 for _, t, _ in found if len(t))
     lines = [Line((t - t0) / 1e9, v, name, i) for i, (name, t, v) in enumerate(found)]
     return Plot(
         title,
@@ -57,12 +61,15 @@ def _trend(
         unit,
         lines,
         levels=_levels(machine, feature),
-        bands=[_event_band(e, t0, end) for e in events],
         time0_ns=t0,
         height=170.0,
         name="when",
         y_floor=0.0 if feature.startswith(("score", "velocity", "rms", "order")) else None,
     )
+
+
+def _end_s(plot: Plot) -> float:
+    return max(float(line.x[-1]) for line in plot.lines if len(line.x))
 
 
 def _levels(machine: Machine, feature: str) -> list[Level]:
@@ -77,3 +84,7 @@ def _event_band(event: EventRow, t0_ns: int, end_s: float) -> Band:
     last = end_s if event.t_clear_ns is None else (event.t_last_ns - t0_ns) / 1e9
     title = f"{event.channel}: {', '.join(event.causes)}"
     return Band((event.t_onset_ns - t0_ns) / 1e9, last, Severity(event.severity).word, title)
+
+
+def _maintenance_mark(row: MaintenanceRow, t0_ns: int) -> Mark:
+    return Mark((row.t_ns - t0_ns) / 1e9, "maintenance", "maintenance", row.note)

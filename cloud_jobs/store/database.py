@@ -21,7 +21,7 @@ from cloud_jobs.store.tables import Base
 from vibro.errors import BadInputError, MissingExtraError, VibroError
 from vibro.log.journal import write_ahead
 
-HEAD = "0005"
+HEAD = "0006"
 """Newest migration; a test keeps it equal to what the migrations folder says."""
 
 BUSY_S = 30

@@ -23,11 +23,13 @@ from cloud_jobs.store.tables import (
     EventRow,
     GroupRow,
     MachineRow,
+    MaintenanceRow,
     ModelRow,
     NodeRow,
     PointRow,
 )
 from vibro.assets import Machine, Register, export, parse_register
+from vibro.errors import BadInputError
 
 
 class Store:
@@ -160,6 +162,34 @@ class Store:
     def groups(self) -> list[GroupRow]:
         """Return groups of machines that share a cause or a fault."""
         return self._all(select(GroupRow).order_by(GroupRow.t_ns, GroupRow.id))
+
+    # -- maintenance -----------------------------------------------------------------------------
+
+    def put_maintenance(self, machine: str, t_ns: int, note: str) -> None:
+        """Keep what was done to a machine (``site/machine``); a note of that instant is replaced.
+
+        Raises
+        ------
+        BadInputError
+            If the register has no such machine, or the note says nothing.
+        """
+        known = self.machines().get(machine)
+        if known is None:
+            raise BadInputError(
+                f"the register of {self.home} has no machine '{machine}': "
+                "name one as SITE/MACHINE (`vibro assets export` lists them)"
+            )
+        said = " ".join("".join(c if c.isprintable() else " " for c in note).split())
+        if not said:
+            raise BadInputError(f"{machine}: a note of maintenance says what was done")
+        row = MaintenanceRow(site=known.site, machine=known.machine, t_ns=t_ns, note=said)
+        with self.transaction() as session:
+            session.merge(row)
+
+    def maintenance(self, machines: Iterable[str] | None = None) -> list[MaintenanceRow]:
+        """Return what was done to all machines or to some, in the order of time."""
+        query = select(MaintenanceRow).order_by(MaintenanceRow.t_ns, MaintenanceRow.site)
+        return _of(self._all(query.order_by(MaintenanceRow.machine)), machines)
 
     # -- models and nodes ------------------------------------------------------------------------
 

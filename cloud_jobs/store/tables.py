@@ -235,6 +235,21 @@ class ModelRow(Base):
     metrics: Mapped[Json]
 
 
+class MaintenanceRow(Base):
+    """What was done to a machine; another note of the same instant takes its place."""
+
+    __tablename__ = "maintenance"
+    site: Mapped[str] = mapped_column(primary_key=True)
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    t_ns: Mapped[int] = mapped_column(primary_key=True)
+    note: Mapped[str]
+
+    @property
+    def path(self) -> str:
+        """``site/machine``."""
+        return f"{self.site}/{self.machine}"
+
+
 class NodeRow(Base):
     """Last heartbeat of a node in one stream epoch; its counts run since that epoch began."""
 

@@ -1,4 +1,4 @@
-"""What the store knows as points: cases, models and the limits of machines."""
+"""What the store knows as points: cases, models, maintenance and the limits of machines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from cloud_jobs.store import Store
-from cloud_jobs.store.tables import CaseRow, ModelRow
+from cloud_jobs.store.tables import CaseRow, MaintenanceRow, ModelRow
 from cloud_jobs.timeseries.lines import Value, line, series
 from vibro.assets import Machine
 from vibro.iso10816 import IsoLimits
@@ -69,6 +69,15 @@ def model_points(models: Iterable[ModelRow]) -> Points:
     return found
 
 
+def maintenance_points(done: Iterable[MaintenanceRow]) -> Points:
+    """One point a note, at the time when the machine was maintained."""
+    found: Points = {}
+    for row in done:
+        start = series("maintenance", {"site": row.site, "machine": row.machine})
+        _add(found, Key(row.site, start, row.t_ns), {"note": row.note[:_NOTE_MOST]})
+    return found
+
+
 def limit_points(machines: Iterable[Machine], now_ns: int) -> Points:
     """One point a channel and UTC day, where ISO 10816-3 has limits for the machine."""
     found: Points = {}
@@ -111,7 +120,9 @@ class Fleet:
 
     def news(self, now_ns: int) -> Points:
         """Return the points that are to be written at this time of day."""
-        found = case_points(self._store.cases()) | model_points(self._store.models())
+        store = self._store
+        found = case_points(store.cases()) | model_points(store.models())
+        found |= maintenance_points(store.maintenance())
         fresh = {key: text for key, text in found.items() if self._told.get(key) != text}
         day, machines = self._limits_of
         registered = self._store.machines()

@@ -118,7 +118,7 @@ class Intake:
         return batch
 
     def of_store(self, now_ns: int) -> Batch | None:
-        """Return what has changed of cases, models and limits; None if nothing has."""
+        """Return what has changed of cases, models, maintenance and limits; None if nothing has."""
         news = self._fleet.news(now_ns)
         if not news:
             return None

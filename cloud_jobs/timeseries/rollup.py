@@ -26,7 +26,7 @@ AT_ONCE = 500
 _MEANS = tuple(n for n in STATUS_VALUES if n not in ("severity", "p_fast", "p_long"))
 _LEAST = ("p_fast", "p_long")
 _MOST = ("severity",)
-_SPARSE = ("event", "case", "model", "limit")
+_SPARSE = ("event", "case", "model", "limit", "maintenance")
 
 
 def _one_of(column: str, names: Iterable[str]) -> str:

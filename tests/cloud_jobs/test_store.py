@@ -27,6 +27,7 @@ from cloud_jobs.store.tables import (
 from tests.cloud_jobs.builders import S, case_row, clip, event, heartbeat, model_row
 from tests.cloud_jobs.serve.homes import REGISTER
 from vibro.assets import parse_register
+from vibro.errors import BadInputError
 from vibro.faults import Fault, Severity
 from vibro.records import Health
 
@@ -70,6 +71,7 @@ def test_a_new_store_is_empty(store):
     assert store.event("x") is store.clip("x") is store.case("x") is None
     assert store.commissioning_clip("a/m1") is None
     assert store.champion("a", "pump") is store.champion_bytes("a", "pump") is None
+    assert store.maintenance() == []
     assert store.totals() == {"seen": 0, "processed": 0, "lost": 0, "raw_bytes": 0}
     assert store.received() == ({}, 0)
     assert store.heard_until() == store.case_events() == {}
@@ -461,3 +463,32 @@ def test_the_champion_is_the_newest_model_of_its_site_and_class(store):
     file.parent.mkdir(parents=True)
     file.write_bytes(b"bundle")
     assert store.champion_bytes("a", "fan") == b"bundle"
+
+
+# -- maintenance -----------------------------------------------------------------------------------
+
+
+def test_what_was_done_to_a_machine_comes_back_in_the_order_of_time(store, opened):
+    store.put_register(parse_register(REGISTER, "made"))
+    store.put_maintenance("a/m1", 30 * S, "  belt\n tightened\x1b[31m ")
+    store.put_maintenance("a/m2", 20 * S, "greased")
+    store.put_maintenance("a/m1", 10 * S, "bearing DE replced")
+    store.put_maintenance("a/m1", 10 * S, "bearing DE replaced")
+    found = [(m.path, m.t_ns // S, m.note) for m in opened().maintenance()]
+    assert found == [
+        ("a/m1", 10, "bearing DE replaced"),
+        ("a/m2", 20, "greased"),
+        ("a/m1", 30, "belt tightened [31m"),
+    ]
+    assert [m.note for m in store.maintenance(["a/m2"])] == ["greased"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "note", "told"),
+    [("a/m9", "greased", "no machine 'a/m9'"), ("a/m1", " \n\x00", "says what was done")],
+)
+def test_a_note_of_no_machine_or_of_nothing_is_refused(store, machine, note, told):
+    store.put_register(parse_register(REGISTER, "made"))
+    with pytest.raises(BadInputError, match=told):
+        store.put_maintenance(machine, 0, note)
+    assert store.maintenance() == []

@@ -14,7 +14,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from cloud_jobs.timeseries.fleet import case_points, limit_points, model_points
+from cloud_jobs.store.tables import MaintenanceRow
+from cloud_jobs.timeseries.fleet import (
+    case_points,
+    limit_points,
+    maintenance_points,
+    model_points,
+)
 from cloud_jobs.timeseries.points import lines_of
 from tests.cloud_jobs.builders import case_row, event, heartbeat, model_row, origin
 from vibro.assets import Machine
@@ -55,7 +61,11 @@ def lines(now_ns: int) -> bytes:
         for m in known
         for version, age in (("v1", 86_400), ("v2", 5400))
     ]
+    done = MaintenanceRow(
+        site=worst.site, machine=worst.machine, t_ns=now_ns - 3600 * S, note="greased"
+    )
     more = case_points([case]) | model_points(models) | limit_points(known, now_ns)
+    more |= maintenance_points([done])
     return points + b"".join(more.values())
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import click
+
+from vibro.query import instant
 
 
 class Positive(click.ParamType[float]):
@@ -36,6 +39,21 @@ class Speed(click.ParamType[float]):
         if not 0.0 < speed < 1e6:
             self.fail(f"'{value}' is neither a speed in rpm nor 'unknown'", param, ctx)
         return speed
+
+
+class Instant(click.ParamType[int]):
+    """A span before now, or a time of UTC, as `vibro query` takes them; ns since 1970."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Return the instant."""
+        if isinstance(value, int):
+            return value
+        try:
+            return instant(value, time.time_ns())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _number(value: Any) -> float:

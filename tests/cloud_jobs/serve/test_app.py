@@ -142,6 +142,19 @@ def test_a_machine_page_has_trends_events_and_clips(page):
     assert "forest_fast" in said
 
 
+def test_maintenance_is_listed_and_marked_on_every_trend(page, home):
+    assert "Maintenance" not in text_of(page.get("/machines/a/m1").text)
+    store = Store(home)
+    store.put_maintenance("a/m1", homes.NOW_NS - 100 * 10**9, "bearing <DE> replaced")
+    store.close()
+    html = page.get("/machines/a/m1").text
+    assert "Maintenance" in text_of(html)
+    trends = html.count('data-name="when"')
+    assert trends >= 4
+    assert html.count("<title>bearing &lt;DE&gt; replaced</title>") == trends
+    assert "Maintenance" not in text_of(page.get("/machines/a/m2").text)
+
+
 def test_an_event_page_shows_the_damaged_channel_with_its_lines(page, event):
     html = page.get(f"/events/{event}").text
     assert '<a class="on" href="?channel=de-h">' in html

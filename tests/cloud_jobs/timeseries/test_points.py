@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from cloud_jobs.columns import STATUS_COUNTS, STATUS_VALUES
-from cloud_jobs.timeseries.fleet import Fleet, case_points, limit_points, model_points
+from cloud_jobs.store.tables import MaintenanceRow
+from cloud_jobs.timeseries.fleet import (
+    Fleet,
+    case_points,
+    limit_points,
+    maintenance_points,
+    model_points,
+)
 from cloud_jobs.timeseries.points import HOUR_NS, hours_of, lines_of, wanted
 from tests.cloud_jobs.builders import (
     S,
@@ -186,6 +193,19 @@ def test_models_of_one_night_do_not_overwrite_each_other():
     }  # fmt: skip
 
 
+def test_maintenance_is_a_mark_at_its_own_time():
+    rows = [maintained("new bearing, DE", 5 * S), maintained("x" * 5000, 6 * S)]
+    first, long = lines(maintenance_points(rows))
+    assert (first.measurement, first.t_ns) == ("maintenance", 5 * S)
+    assert first.tags == {"site": "a", "machine": "m1"}
+    assert first.fields == {"note": "new bearing, DE"}
+    assert len(long.fields["note"]) == 1000
+
+
+def maintained(note: str, t_ns: int) -> MaintenanceRow:
+    return MaintenanceRow(site="a", machine="m1", t_ns=t_ns, note=note)
+
+
 def test_limits_stand_once_a_day_where_the_standard_has_any():
     day, later = 20_000 * 86_400 * S, 20_000 * 86_400 * S + 5000 * S
     found = lines(limit_points(MACHINES.values(), later))
@@ -201,13 +221,16 @@ class FakeStore:
     """What `Fleet` asks of a store."""
 
     def __init__(self) -> None:
-        self.rows, self.register = [], {}
+        self.rows, self.done, self.register = [], [], {}
 
     def cases(self):
         return self.rows
 
     def models(self):
         return []
+
+    def maintenance(self):
+        return self.done
 
     def machines(self):
         return self.register
@@ -226,6 +249,10 @@ def test_the_fleet_tells_what_is_new_until_it_is_written():
     store.rows = [case_row("c1", state="closed"), store.rows[1]]
     (changed,) = fleet.news(day + S).values()
     assert parse(changed)[0].fields["state"] == "closed"
+    fleet.told(fleet.news(day + S), day + S)
+    store.done = [maintained("greased", day)]
+    (told,) = fleet.news(day + S).values()
+    assert parse(told)[0].fields == {"note": "greased"}
     fleet.told(fleet.news(day + S), day + S)
     assert [k.series.split(",")[0] for k in fleet.news(2 * day)] == ["limit", "limit"]
     store.register = dict(store.register)

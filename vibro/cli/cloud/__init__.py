@@ -6,6 +6,7 @@ import click
 
 from vibro.cli.cloud.consume import consume
 from vibro.cli.cloud.dead import dead
+from vibro.cli.cloud.maintenance import maintenance
 from vibro.cli.cloud.retrain import retrain
 from vibro.cli.cloud.run import run
 from vibro.cli.cloud.setup import revoke, setup
@@ -17,5 +18,5 @@ def command() -> None:
     """Run the cloud jobs."""
 
 
-for verb in (run, consume, dead, retrain, setup, sign, revoke):
+for verb in (run, consume, dead, maintenance, retrain, setup, sign, revoke):
     command.add_command(verb)
