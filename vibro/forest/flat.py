@@ -64,20 +64,20 @@ class FlatForest:
         """What the kernels take of it: nodes (twice), length, roots, depth, normaliser.
 
         A node is two words of 32 bits that lie together: its threshold, and its feature with its
-        left child's distance from the root above it. They are handed over twice, as integers and
-        as floats, over the same memory.
+        left child's distance from the root above it. They are handed over twice, as unsigned
+        integers and as floats, over the same memory.
         """
         sizes = np.diff(np.append(self.roots, self.left.size))
         from_root = self.left - np.repeat(self.roots, sizes)
         nodes = np.empty((self.left.size, 2), np.int32)
         nodes[:, 0] = self.threshold.view(np.int32)
         nodes[:, 1] = from_root << 16 | self.feature
-        words = nodes.ravel()
+        words = nodes.ravel().view(np.uint32)
         return (
             words,
             words.view(np.float32),
             self.length,
-            self.roots,
+            self.roots.view(np.uint32),
             self.depth,
             self.normaliser,
         )
