@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from kafka.admin import NewTopic
 from cloud_jobs.consume import KINDS
 from cloud_jobs.consume.letters import DEAD
 from tests.cloud_jobs.builders import Sender
+from tests.services.process import wait_until
 from vibro.log.kafka.feed import KafkaFeed
 from vibro.log.kafka.settings import KafkaSection
 from vibro.log.kafka.transport import KafkaTransport
@@ -61,7 +61,7 @@ class KafkaPlant:
         there = set(self.admin.list_topics())
         if missing := [t for t in new if t.name not in there]:
             self.admin.create_topics(missing)
-            until(lambda: set(names) <= set(self.admin.list_topics()))
+            wait_until("topics", lambda: set(names) <= set(self.admin.list_topics()))
 
     def feed(self, **options: object) -> KafkaFeed:
         """Make a consumer of this plant's group."""
@@ -162,19 +162,3 @@ def consumers(plant: KafkaPlant, home: Path, count: int, **options: object) -> I
     finally:
         for each in running:
             each.kill()
-
-
-def until(
-    holds: Callable[[], object], seconds: float = 60.0, said: Callable[[], str] = str
-) -> None:
-    """Wait until something holds; ``said`` tells what is known when it does not.
-
-    Raises
-    ------
-    AssertionError
-        If it does not within a time.
-    """
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"what was waited for never came: {said()}"
-        time.sleep(0.1)

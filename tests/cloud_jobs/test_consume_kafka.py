@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from cloud_jobs.lake import Lake
 from cloud_jobs.store import Database, Store
 from tests.cloud_jobs.builders import S, block, clip, event, heartbeat
-from tests.cloud_jobs.kafka_plant import SESSION_S, KafkaPlant, consumers, until
+from tests.cloud_jobs.kafka_plant import SESSION_S, KafkaPlant, consumers
+from tests.services.process import wait_until
 
 MACHINES = tuple(f"m{i}" for i in range(4))
 
@@ -87,7 +88,12 @@ def all_at_work(sent: Sent, sites: list[str], processes: list) -> None:
             sent.hour(sites[sum(sent.hours.values()) % len(sites)])
         return all(process.polls for process in processes)
 
-    until(holds, said=lambda: "\n--\n".join(process.said for process in processes))
+    wait_until(
+        "what should hold",
+        holds,
+        every_s=0.1,
+        said=lambda: "\n--\n".join(process.said for process in processes),
+    )
 
 
 def test_two_share_the_load_and_what_one_leaves_the_other_takes(plant, tmp_path):
@@ -97,13 +103,15 @@ def test_two_share_the_load_and_what_one_leaves_the_other_takes(plant, tmp_path)
         all_at_work(sent, sites, [one, other])
         for site in sites:
             sent.hour(site)
-        until(sent.is_kept, said=lambda: one.said + other.said)
+        wait_until(
+            "all that was sent", sent.is_kept, every_s=0.1, said=lambda: one.said + other.said
+        )
         assert one.end() == 0
         before = len(other.polls)
         sites.append(plant.site("c", 3))
         for site in sites:
             sent.hour(site)
-        until(sent.is_kept, said=lambda: other.said)
+        wait_until("all that was sent", sent.is_kept, every_s=0.1, said=lambda: other.said)
         assert len(other.polls) > before
         assert other.end() == 0
     sent.check()
@@ -131,7 +139,9 @@ def stop_outside_a_transaction(process, store: Store) -> None:
     while holds_a_lock(store):
         process.signal(signal.SIGCONT)
         # It needs time to come out: stopped again at once, it would get on by microseconds.
-        until(lambda: not holds_a_lock(store), said=lambda: process.said)
+        wait_until(
+            "no lock", lambda: not holds_a_lock(store), every_s=0.1, said=lambda: process.said
+        )
         process.signal(signal.SIGSTOP)
 
 
@@ -149,12 +159,20 @@ def test_one_is_killed_and_one_sleeps_while_others_take_over(plant, tmp_path, re
             if i == 1:
                 killed.kill()
                 stop_outside_a_transaction(sleeper, sent.store)
-        until(sent.is_kept, 60.0 + SESSION_S, lambda: f"{killed.said}\n--\n{steady.said}")
+        wait_until(
+            "all that was sent", sent.is_kept, 60.0 + SESSION_S, every_s=0.1,
+            said=lambda: f"{killed.said}\n--\n{steady.said}",
+        )  # fmt: skip
         sleeper.signal(signal.SIGCONT)
         woken = len(sleeper.polls)
         for i in range(40):
             if len(sleeper.polls) > woken + 1:
                 break
             sent.hour(sites[i % 2])
-            until(sent.is_kept, said=lambda: f"{sleeper.said}\n--\n{steady.said}")
+            wait_until(
+                "all that was sent",
+                sent.is_kept,
+                every_s=0.1,
+                said=lambda: f"{sleeper.said}\n--\n{steady.said}",
+            )
     sent.check()

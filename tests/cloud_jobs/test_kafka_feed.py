@@ -7,7 +7,8 @@ import threading
 import pytest
 from kafka import TopicPartition
 
-from tests.cloud_jobs.kafka_plant import KafkaPlant, until
+from tests.cloud_jobs.kafka_plant import KafkaPlant
+from tests.services.process import wait_until
 from vibro.log import Message, TransportError
 from vibro.log.kafka import feed as feeds
 from vibro.log.kafka.feed import KafkaFeed
@@ -87,7 +88,7 @@ def looked(reader: Reader, holds) -> None:
         reader.look()
         return holds()
 
-    until(step, 60.0)
+    wait_until("what is looked for", step)
 
 
 def places(site: str, partitions: int) -> set:
@@ -101,7 +102,7 @@ def send(plant, topic: str, *values: bytes) -> None:
 def test_partitions_are_shared_new_sites_appear_and_who_leaves_is_replaced(plant, reading):
     first = places(plant.site("a", 2), 2)
     one = reading().begin()
-    until(lambda: one.ours == first)
+    wait_until("its partitions", lambda: one.ours == first)
     other = reading()
     # A join of the group that ends while one is busy must not be forgotten.
     one.busy_s, other.busy_s = 0.6, 1.1
@@ -111,18 +112,18 @@ def test_partitions_are_shared_new_sites_appear_and_who_leaves_is_replaced(plant
         mine, yours = set(one.ours), set(other.ours)
         return mine | yours == wanted and not mine & yours and len(mine) == len(yours)
 
-    until(lambda: shared(first))
+    wait_until("the first site shared", lambda: shared(first))
     second = plant.site("b", 2)
     everything = first | places(second, 2)
-    until(lambda: shared(everything))
+    wait_until("everything shared", lambda: shared(everything))
     values = [b"%d" % i for i in range(100)]
     send(plant, f"vibro.v1.{second}.events", *values)
-    until(lambda: len(one.values) + len(other.values) >= 100)
+    wait_until("a hundred messages", lambda: len(one.values) + len(other.values) >= 100)
     assert sorted(one.values + other.values) == sorted(values)
     one.leave()
-    until(lambda: other.ours == everything)
+    wait_until("all for the other", lambda: other.ours == everything)
     send(plant, f"vibro.v1.{second}.events", b"more")
-    until(lambda: other.values[-1:] == [b"more"])
+    wait_until("the newest message", lambda: other.values[-1:] == [b"more"])
 
 
 def test_reading_begins_where_it_is_told_and_again_after_a_rewind(plant, reading):
@@ -168,7 +169,7 @@ def test_what_the_group_is_told_is_what_was_kept(plant, reading):
         told = told.get(plant.group, told)
         return {tp.topic: o.offset for tp, o in told.items() if o.offset > 0}
 
-    until(lambda: committed() == {topic: 9})
+    wait_until("the commit", lambda: committed() == {topic: 9})
 
 
 def test_a_broker_that_is_not_there_is_told_in_one_sentence(tmp_path, monkeypatch):

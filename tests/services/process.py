@@ -27,12 +27,15 @@ _SPAWNER = ThreadPoolExecutor(1, "services")
 
 def wait_until(
     what: str,
-    condition: Callable[[], bool],
+    condition: Callable[[], object],
     deadline_s: float = DEADLINE_S,
     *,
     every_s: float = 0.02,
+    said: Callable[[], str] = str,
 ) -> None:
     """Ask again and again until the condition holds; less often where the answer costs much.
+
+    ``said`` tells what is known when it does not come to hold.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def wait_until(
     end = time.monotonic() + deadline_s
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {deadline_s:g} s")
+            raise TimeoutError(f"{what}: not within {deadline_s:g} s {said()}".rstrip())
         time.sleep(every_s)
 
 
