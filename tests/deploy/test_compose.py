@@ -93,8 +93,9 @@ def test_what_runs_for_long_is_started_again_and_says_how_it_is(services):
     for name, service in services.items():
         once = name in ONE_SHOT
         assert (service["restart"] == "no") is once, name
-        # Renewal ends when something is wrong, and is started again.
-        assert ("healthcheck" in service) is not (once or name == "renew"), name
+        # These end when something is wrong, and are started again.
+        timed = name in ("renew", "retrain")
+        assert ("healthcheck" in service) is not (once or timed), name
 
 
 def test_whoever_has_the_authoritys_key_is_known(services):

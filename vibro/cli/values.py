@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import re
 import time
 from typing import Any
 
@@ -54,6 +56,19 @@ class Instant(click.ParamType[int]):
             return instant(value, time.time_ns())
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class TimeOfDay(click.ParamType[dt.time]):
+    """A time of day, HH:MM."""
+
+    name = "HH:MM"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dt.time:
+        """Return the time."""
+        found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", value)
+        if found is None:
+            self.fail(f"'{value}' is no time of day such as 02:00", param, ctx)
+        return dt.time(int(found[1]), int(found[2]))
 
 
 def _number(value: Any) -> float:

@@ -240,3 +240,39 @@ def test_people_read_why_nothing_was_published(tmp_path):
     assert done.status == 0
     assert len(done.out.splitlines()) == 12
     assert all("  not published: " in line for line in done.out.splitlines())
+
+
+def test_retraining_every_night_makes_up_for_a_missed_one_and_ends_when_told(plant):
+    home, *_ = plant
+    vibro("cloud", "retrain", "--home", home)
+    store = Store(home)
+    before = store.models()
+    with store.transaction() as session:
+        for model in before:
+            session.merge(model).created_ns -= 2 * 86_400 * 10**9
+    store.close()
+    code = (
+        "import os, signal\n"
+        "from cloud_jobs.run import CloudJobs\n"
+        "retrain = CloudJobs.retrain\n"
+        "def once(self, now_ns):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return retrain(self, now_ns)\n"
+        "CloudJobs.retrain = once\n"
+        "from vibro.cli.main import main\n"
+        f"main(['cloud', 'retrain', '--nightly', '02:00', '--home', {str(home)!r}, '--json'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    rounds = json.loads(done.stdout)
+    assert {(r["site"], r["machine_class"]) for r in rounds} >= {("austin", "fan")}
+    assert [r["version"] for r in rounds if r["version"]], "the fan's model"
+
+
+def test_a_time_of_day_that_is_none_is_refused(tmp_path):
+    for said in ("2", "24:00", "02:60", "2:00", "noon", "02:00\n"):
+        refused(
+            vibro("cloud", "retrain", "--nightly", said, "--home", tmp_path), "--nightly", "02:00"
+        )
