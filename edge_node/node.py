@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from edge_node.clips.packing import Packed
 from edge_node.clips.requests import refusal
@@ -222,7 +223,7 @@ class Node:
         self._accounts.block(block)
         self._desk.push(block, self._pipeline.state)
         if self._accounts.silent(self.now_ns):
-            self._outbox.add(self._heartbeat())
+            self._outbox.add(self._heartbeat(full=self.source.finished))
 
     def complete(self) -> None:
         """Do what the last decisions did not wait for: reports, and the long windows.
@@ -250,8 +251,8 @@ class Node:
             self._desk.gap(self._pipeline.state)
             self._pipeline.begin(gap.first_sample + gap.samples)
 
-    def _heartbeat(self, *, full: bool = False) -> Health:
-        facts = {
+    def _facts(self) -> dict[str, Any]:
+        return {
             "version": __version__,
             "spool_bytes": self._outbox.spool_bytes,
             "spool_max_bytes": round(self.config.spool.max_mb * 1e6),
@@ -259,7 +260,9 @@ class Node:
             **self._outbox.trouble,
             **self.source.facts(),
         }
-        return self._accounts.heartbeat(self.now_ns, self.bundle_version, facts, full=full)
+
+    def _heartbeat(self, *, full: bool = False) -> Health:
+        return self._accounts.heartbeat(self.now_ns, self.bundle_version, self._facts(), full=full)
 
     def ask(self, value: bytes, now_ns: int) -> None:
         """Take a message of the topic of requests: capture what it asks for, or say why not.
@@ -307,7 +310,7 @@ class Node:
             self._pipeline.close(self.now_ns)
             self._closed = True
         self._desk.finish(self._pipeline.state)
-        if not self._accounts.told(self.now_ns):
+        if self.begun and not self._accounts.told_all(self.now_ns, self._facts()):
             self._outbox.add(self._heartbeat(full=True))
         self.commit(wait=True)
 

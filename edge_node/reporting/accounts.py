@@ -46,7 +46,7 @@ class Accounts:
         self._origin, self._channels, self._sample_bytes = origin, channels, sample_bytes
         self._heartbeat_s = heartbeat_s
         self._pulse = Pulse(round(heartbeat_s * 1e9))
-        self._beat_ns = 0
+        self._beat_ns, self._revision = 0, 0
         self.counters = Counters()
         self.tally = LatencyTally()
         self.end = 0
@@ -91,28 +91,37 @@ class Accounts:
         return self._pulse.due(now_ns)
 
     def heartbeat(
-        self, now_ns: int, bundle: str, facts: dict[str, Any], *, full: bool = False
+        self, now_ns: int, bundle: str, facts: Mapping[str, Any], *, full: bool = False
     ) -> Health:
-        """Say how things stand: what has changed, or everything."""
-        facts = {
-            "latency_us_log20": self.tally.as_dict(),
-            "every_s": self._heartbeat_s,
-            **facts,
-        }
-        self._beat_ns = now_ns
-        detail = self._pulse.detail(facts, now_ns, full=full)
-        return self._health("heartbeat", self.end, now_ns, bundle, detail)
+        """Say how things stand: what has changed, or everything.
 
-    def told(self, now_ns: int) -> bool:
-        """Whether a heartbeat has said how things stand at this instant."""
-        return self._beat_ns == now_ns
+        A second one of the same instant is a later revision of the first.
+        """
+        self._revision = self._revision + 1 if self._beat_ns == now_ns else 0
+        self._beat_ns = now_ns
+        detail = self._pulse.detail(self._all(facts), now_ns, full=full)
+        return self._health("heartbeat", self.end, now_ns, bundle, detail, self._revision)
+
+    def told_all(self, now_ns: int, facts: Mapping[str, Any]) -> bool:
+        """Whether a heartbeat has told all of these facts at this very instant."""
+        return self._pulse.told_all(self._all(facts), now_ns)
+
+    def _all(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        own = {"latency_us_log20": self.tally.as_dict(), "every_s": self._heartbeat_s}
+        return own | dict(facts)
 
     def _health(
-        self, content: str, sample: int, t0_ns: int, bundle: str, detail: dict[str, Any]
+        self,
+        content: str,
+        sample: int,
+        t0_ns: int,
+        bundle: str,
+        detail: dict[str, Any],
+        revision: int = 0,
     ) -> Health:
         c, kind = self.counters, "health" if content == "heartbeat" else content
         return Health(
-            id=RecordId(kind, self._origin.node, self._origin.stream_epoch, sample),
+            id=RecordId(kind, self._origin.node, self._origin.stream_epoch, sample, revision),
             origin=self._origin,
             content=content,
             t0_ns=t0_ns,
@@ -131,6 +140,7 @@ class Accounts:
             "counters": asdict(self.counters),
             "pulse": self._pulse.snapshot(),
             "last_heartbeat_ns": self._beat_ns,
+            "last_revision": self._revision,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -138,3 +148,4 @@ class Accounts:
         self.end, self.counters = state["end"], Counters(**state["counters"])
         self._pulse.restore(state.get("pulse"))
         self._beat_ns = state["last_heartbeat_ns"]
+        self._revision = state.get("last_revision", 0)

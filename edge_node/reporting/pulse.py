@@ -63,16 +63,24 @@ class Pulse:
         """
         self._said_ns = now_ns
         full = full or self._full_ns is None or now_ns - self._full_ns >= FULL_NS
-        changed = {
-            k: facts.get(k)
-            for k in (*facts, *(k for k in self._told if k not in facts))
-            if k not in SLOW and facts.get(k) != self._told.get(k)
-        }
+        changed = self._changed(facts)
         self._told = {k: v for k, v in facts.items() if k not in SLOW}
         if not full:
             return changed
         self._full_ns = now_ns
         return {**{k: None for k in changed if k not in facts}, **facts}
+
+    def told_all(self, facts: Mapping[str, Any], now_ns: int) -> bool:
+        """Whether all of these facts were told at this very instant."""
+        return self._full_ns == now_ns and not self._changed(facts)
+
+    def _changed(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what differs from what was told last, None for what there is no more."""
+        return {
+            k: facts.get(k)
+            for k in (*facts, *(k for k in self._told if k not in facts))
+            if k not in SLOW and facts.get(k) != self._told.get(k)
+        }
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-able state."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from edge_node.reporting.accounts import Accounts
 from edge_node.reporting.pulse import Pulse
+from vibro.records import Origin
 
 S = 10**9
 FACTS = {"latency_us_log20": {"40": 9}, "spool_bytes": 100, "finished": False, "every_s": 600.0}
@@ -86,3 +88,27 @@ def test_the_first_heartbeat_does_not_wait_again_after_a_restart():
     again.said(550 * S)
     assert not again.due(599 * S)
     assert again.due(600 * S)
+
+
+def test_all_is_told_when_a_full_beat_of_this_instant_told_it():
+    pulse = begun()
+    pulse.detail(FACTS, 600 * S)
+    assert pulse.told_all(FACTS | {"spool_bytes": 7}, 600 * S)
+    assert not pulse.told_all(FACTS | {"finished": True}, 600 * S), "the end is news"
+    assert not pulse.told_all(FACTS, 601 * S)
+    pulse.detail(FACTS, 700 * S)
+    assert not pulse.told_all(FACTS, 700 * S), "only what had changed was told"
+
+
+def test_a_second_beat_of_an_instant_is_a_later_revision_also_after_a_restart():
+    origin = Origin("n1", "harbour", "press-1", "live", 0, 7)
+    accounts = Accounts(origin, 2, 2, 600.0)
+    beats = [accounts.heartbeat(t, "", FACTS) for t in (5 * S, 5 * S, 6 * S)]
+    assert [b.id.revision for b in beats] == [0, 1, 0]
+    again = Accounts(origin, 2, 2, 600.0)
+    again.restore(json.loads(json.dumps(accounts.snapshot())))
+    assert again.heartbeat(6 * S, "", FACTS).id.revision == 1
+    old = accounts.snapshot()
+    del old["last_revision"]
+    again.restore(old)
+    assert again.heartbeat(7 * S, "", FACTS).id.revision == 0
