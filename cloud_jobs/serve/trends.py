@@ -30,7 +30,7 @@ TRENDS = (
 
 
 def trend_plots(
-    lake: Lake, machine: Machine, events: Sequence[EventRow], done: Sequence[MaintenanceRow] = ()
+    lake: Lake, machine: Machine, events: Sequence[EventRow], done: Sequence[MaintenanceRow]
 ) -> list[Plot]:
     """One plot a feature, one curve a channel; events, maintenance and ISO limits are drawn in."""
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+from vibro import text
 from vibro.faults import Fault, Severity
 
 FAULT_WORDS = {
@@ -45,7 +46,7 @@ def clock(t_ns: int | None) -> str:
 
 def stamp(t_ns: int | None) -> str:
     """UTC date and time."""
-    return "–" if not t_ns else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(t_ns // 10**9))
+    return "–" if not t_ns else text.stamp(t_ns)
 
 
 def span(seconds: float) -> str:

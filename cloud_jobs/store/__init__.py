@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cloud_jobs.store.database import Database, finite, measured, upsert
-from cloud_jobs.store.store import Store
+from cloud_jobs.store.store import Store, existing
 
-__all__ = ["Database", "Store", "finite", "measured", "upsert"]
+__all__ = ["Database", "Store", "existing", "finite", "measured", "upsert"]

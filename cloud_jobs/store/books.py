@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloud_jobs.store.tables import Base
+from cloud_jobs.store.tables import Base, OfMachine
 
 
 class OffsetRow(Base):
@@ -44,7 +44,7 @@ class SequenceRow(Base):
     """Sequence numbers between first and last that never came."""
 
 
-class NewsRow(Base):
+class NewsRow(OfMachine, Base):
     """A machine of which something came that was not correlated yet."""
 
     __tablename__ = "news"
@@ -52,11 +52,6 @@ class NewsRow(Base):
     machine: Mapped[str] = mapped_column(primary_key=True)
     stamp: Mapped[str]
     """Another one each time, so that what comes meanwhile stays news."""
-
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
 
 
 class ReplayRow(Base):

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from cloud_jobs.store import address
 from cloud_jobs.store.books import NewsRow, SequenceRow
 from cloud_jobs.store.database import Database, upsert
 from cloud_jobs.store.tables import (
@@ -30,6 +31,7 @@ from cloud_jobs.store.tables import (
 )
 from vibro.assets import Machine, Register, export, parse_register
 from vibro.errors import BadInputError
+from vibro.text import one_line
 
 
 class Store:
@@ -179,7 +181,7 @@ class Store:
                 f"the register of {self.home} has no machine '{machine}': "
                 "name one as SITE/MACHINE (`vibro assets export` lists them)"
             )
-        said = " ".join("".join(c if c.isprintable() else " " for c in note).split())
+        said = one_line(note)
         if not said:
             raise BadInputError(f"{machine}: a note of maintenance says what was done")
         row = MaintenanceRow(site=known.site, machine=known.machine, t_ns=t_ns, note=said)
@@ -286,6 +288,23 @@ class Store:
     def _get(self, row: type[Any], key: Any) -> Any:
         with self.transaction() as session:
             return session.get(row, key)
+
+
+@contextmanager
+def existing(home: Path) -> Iterator[Store]:
+    """Open the store of a home that has one, for a question or two.
+
+    Raises
+    ------
+    BadInputError
+        If the home holds none: a mistyped home is not made.
+    """
+    address.check(home)
+    store = Store(home)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _of(rows: Sequence[Any], machines: Iterable[str] | None) -> list[Any]:

@@ -7,7 +7,7 @@ measured is NULL. A machine is named by ``site`` and ``machine``; in JSON by ``s
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, BigInteger, Dialect, Double, Index, LargeBinary, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -44,7 +44,20 @@ class Base(DeclarativeBase):
     }
 
 
-class MachineRow(Base):
+class OfMachine:
+    """A row with ``site`` and ``machine``."""
+
+    if TYPE_CHECKING:
+        site: Mapped[str]
+        machine: Mapped[str]
+
+    @property
+    def path(self) -> str:
+        """``site/machine``."""
+        return f"{self.site}/{self.machine}"
+
+
+class MachineRow(OfMachine, Base):
     """A machine of the asset register, with its own lines of the register as they were given."""
 
     __tablename__ = "machines"
@@ -55,11 +68,6 @@ class MachineRow(Base):
     owner: Mapped[str]
     criticality: Mapped[str]
     register: Mapped[str]
-
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
 
 
 class PointRow(Base):
@@ -74,7 +82,7 @@ class PointRow(Base):
     bearing: Mapped[str]
 
 
-class EventRow(Base):
+class EventRow(OfMachine, Base):
     """The highest known revision of an event."""
 
     __tablename__ = "events"
@@ -109,13 +117,8 @@ class EventRow(Base):
     t_arrived_ns: Mapped[int]
     """When the newest revision arrived."""
 
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
 
-
-class ClipRow(Base):
+class ClipRow(OfMachine, Base):
     """Index of a clip; its samples lie in the lake."""
 
     __tablename__ = "clips"
@@ -135,11 +138,6 @@ class ClipRow(Base):
     """It came late, see `EventRow`."""
     t_arrived_ns: Mapped[int]
 
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
-
 
 class AssessmentRow(Base):
     """What the diagnosis said of one clip: a severity, facts and (apart) the ranked faults."""
@@ -154,7 +152,7 @@ class AssessmentRow(Base):
     facts: Mapped[Json]
 
 
-class DiagnosisRow(Base):
+class DiagnosisRow(OfMachine, Base):
     """One ranked fault of one clip."""
 
     __tablename__ = "diagnoses"
@@ -171,13 +169,8 @@ class DiagnosisRow(Base):
     evidence: Mapped[list[Any]]
     note: Mapped[str]
 
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
 
-
-class CaseRow(Base):
+class CaseRow(OfMachine, Base):
     """The one matter per machine that groups its events."""
 
     __tablename__ = "cases"
@@ -195,11 +188,6 @@ class CaseRow(Base):
     growing: Mapped[bool]
     clip: Mapped[str]
     note: Mapped[str]
-
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
 
 
 class CaseEventRow(Base):
@@ -235,7 +223,7 @@ class ModelRow(Base):
     metrics: Mapped[Json]
 
 
-class MaintenanceRow(Base):
+class MaintenanceRow(OfMachine, Base):
     """What was done to a machine; another note of the same instant takes its place."""
 
     __tablename__ = "maintenance"
@@ -244,13 +232,8 @@ class MaintenanceRow(Base):
     t_ns: Mapped[int] = mapped_column(primary_key=True)
     note: Mapped[str]
 
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
 
-
-class NodeRow(Base):
+class NodeRow(OfMachine, Base):
     """Last heartbeat of a node in one stream epoch; its counts run since that epoch began."""
 
     __tablename__ = "nodes"
@@ -265,11 +248,6 @@ class NodeRow(Base):
     raw_bytes: Mapped[int]
     bundle: Mapped[str]
     detail: Mapped[Json]
-
-    @property
-    def path(self) -> str:
-        """``site/machine``."""
-        return f"{self.site}/{self.machine}"
 
 
 class GapRow(Base):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from edge_node.service.lock import holder
 from edge_node.uplink.link import SLOW_S
 from vibro.errors import VibroError
 from vibro.faults import Severity
+from vibro.text import stamp
 
 ANSWER_S = 1.0
 """A process that takes longer to answer is not waited for."""
@@ -180,7 +180,7 @@ def _dated(n: dict[str, Any]) -> str:
     """From when the facts are."""
     if n["answers"]:
         return "samples as last committed, all else as the process says now"
-    at = datetime.fromtimestamp(n["written_ns"] * 1e-9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    at = f"{stamp(n['written_ns'])} UTC"
     old = f"as its files said {_span(n['age_s'])} ago, {at}"
     stale = n["running"] is not None and n["age_s"] > STALE_S
     return f"{old}: it runs, but writes nothing" if stale else old

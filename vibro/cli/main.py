@@ -17,6 +17,7 @@ import click
 
 from vibro import __version__
 from vibro.errors import MissingExtraError, VibroError
+from vibro.text import one_line
 
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("vibro.cli.demo", "Run a whole plant through edge, log, cloud and page."),
@@ -143,8 +144,7 @@ def _where_to_look(error: click.UsageError) -> str:
 
 def _fail(message: str, status: int) -> None:
     # What a message quotes of a file may hold anything, also what a terminal would obey.
-    shown = "".join(c if c.isprintable() else " " for c in message)
-    click.echo(f"vibro: {' '.join(shown.split())}", err=True)
+    click.echo(f"vibro: {one_line(message)}", err=True)
     sys.exit(status)
 
 

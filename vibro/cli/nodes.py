@@ -22,6 +22,7 @@ from vibro.assets import Machine, register_text
 from vibro.assets.register import check_register
 from vibro.decide.limits import limits_by_channel
 from vibro.errors import BadInputError, MissingExtraError, VibroError
+from vibro.text import one_line
 
 LONGEST = 1000
 """Characters of a mistake; what quotes more of a file is cut."""
@@ -160,7 +161,7 @@ def _lines(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _one_line(text: str) -> str:
     """What a message quotes of a file may hold anything, also what a terminal would obey."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = one_line(text)
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vibro.cli.main import echo_json, home_option
+from vibro.text import stamp
 
 
 @click.command(name="query")
@@ -31,16 +32,12 @@ def command(expression: str, home: Path, as_json: bool) -> None:
     7d) or a UTC time. An empty expression lists every case.
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
     from cloud_jobs.query import find_cases  # noqa: PLC0415
-    from cloud_jobs.store import Store, address  # noqa: PLC0415
+    from cloud_jobs.store import existing  # noqa: PLC0415
     from vibro.query import parse  # noqa: PLC0415
 
     query = parse(expression, time.time_ns())
-    address.check(home)
-    store = Store(home)
-    try:
+    with existing(home) as store:
         rows = find_cases(store, query)
-    finally:
-        store.close()
     if as_json:
         echo_json(rows)
     else:
@@ -59,7 +56,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
         right = name in ("p", "events")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     for row in rows:
-        onset = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row["t_onset_ns"] / 1e9))
+        onset = stamp(row["t_onset_ns"])
         probability = "" if row["probability"] is None else f"{row['probability']:.2f}"
         fault = row["fault"] + (" (growing)" if row["growing"] else "")
         cells = [row["machine"], row["machine_class"], row["severity"], fault, probability]

@@ -10,8 +10,6 @@ from typing import Any
 
 import click
 
-from vibro.query import instant
-
 
 class Positive(click.ParamType[float]):
     """A finite number above 0, or of at least ``least``, in a unit."""
@@ -50,6 +48,8 @@ class Instant(click.ParamType[int]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         """Return the instant."""
+        from vibro.query import instant  # noqa: PLC0415 (most verbs take none)
+
         if isinstance(value, int):
             return value
         try:

@@ -14,6 +14,7 @@ from vibro.files import binary
 from vibro.files.mat import read_mat
 from vibro.files.raw import Raw
 from vibro.files.text import read_text
+from vibro.text import printable
 
 STANDARD_GRAVITY = 9.80665
 """m/s2 (CGPM 1901)."""
@@ -164,7 +165,7 @@ def _names(found: tuple[str, ...]) -> tuple[str, ...]:
     """Names that print on one line and differ, whatever the file says."""
     names: dict[str, None] = {}
     for i, name in enumerate(found):
-        shown = "".join(c if c.isprintable() else " " for c in name).strip() or f"ch{i + 1}"
+        shown = printable(name).strip() or f"ch{i + 1}"
         unique, n = shown, i + 1
         while unique in names:
             unique, n = f"{shown}-{n}", n + 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,15 @@ def vibro(*argv: Any) -> Done:
         except SystemExit as end:
             status = int(end.code or 0)
     return Done(status, out.getvalue(), err.getvalue())
+
+
+def patched(code: str, *argv: Any) -> Done:
+    """Run a verb in a process of its own, once some code has changed what it calls."""
+    code += f"from vibro.cli.main import main\nmain({[str(a) for a in argv]!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def refused(done: Done, *words: str) -> None:

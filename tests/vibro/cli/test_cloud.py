@@ -14,7 +14,7 @@ import pytest
 
 from cloud_jobs.store import Store
 from tests.cloud_jobs.builders import Sender, block, event, heartbeat
-from tests.vibro.cli.commands import refused, vibro
+from tests.vibro.cli.commands import patched, refused, vibro
 from tests.vibro.cli.homes import laid_out, signals_put_back
 
 pytestmark = pytest.mark.slow_nojit
@@ -97,14 +97,10 @@ def test_without_once_it_runs_until_it_is_told_to_stop(tmp_path):
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return looks[-1]\n"
         "CloudJobs.step = stepped\n"
-        "from vibro.cli.main import main\n"
-        f"main(['cloud', 'run', '--home', {str(tmp_path)!r}, '--json'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["events"] == 1
+    done = patched(code, "cloud", "run", "--home", tmp_path, "--json")
+    assert (done.status, done.err) == (0, "")
+    assert done.json["events"] == 1
 
 
 def test_consuming_alone_takes_everything_in_and_correlates_nothing(tmp_path):
@@ -259,14 +255,10 @@ def test_retraining_every_night_makes_up_for_a_missed_one_and_ends_when_told(pla
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return retrain(self, now_ns)\n"
         "CloudJobs.retrain = once\n"
-        "from vibro.cli.main import main\n"
-        f"main(['cloud', 'retrain', '--nightly', '02:00', '--home', {str(home)!r}, '--json'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    rounds = json.loads(done.stdout)
+    done = patched(code, "cloud", "retrain", "--nightly", "02:00", "--home", home, "--json")
+    assert (done.status, done.err) == (0, "")
+    rounds = done.json
     assert {(r["site"], r["machine_class"]) for r in rounds} >= {("austin", "fan")}
     assert [r["version"] for r in rounds if r["version"]], "the fan's model"
 

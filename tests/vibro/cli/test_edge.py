@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import tomllib
 
 import numpy as np
 import pytest
 
 from edge_node.config import parse
-from tests.vibro.cli.commands import refused, vibro
+from tests.vibro.cli.commands import patched, refused, vibro
 from tests.vibro.cli.homes import laid_out, signals_put_back
 from vibro.log import EmbeddedLog
 from vibro.records import topic
@@ -233,14 +230,10 @@ def test_sigterm_ends_a_run_cleanly_with_its_report(tmp_path):
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return step(self)\n"
         "HostedNode.step = stepped\n"
-        "from vibro.cli.main import main\n"
-        f"main(['edge', 'run', {str(node)!r}, '--json'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0
-    assert done.stderr.splitlines()[-1].endswith("ended in order; everything is shipped")
-    (report,) = json.loads(done.stdout)
+    done = patched(code, "edge", "run", node, "--json")
+    assert done.status == 0
+    assert done.err.splitlines()[-1].endswith("ended in order; everything is shipped")
+    (report,) = done.json
     assert report["samples"]["seen"] == report["samples"]["processed"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

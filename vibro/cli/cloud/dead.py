@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from vibro.cli.cloud.setup import CERT, as_admin
 from vibro.cli.cloud.working import config_of
 from vibro.cli.main import echo_json, home_option
 from vibro.errors import BadInputError
+from vibro.text import printable, stamp
 
 if TYPE_CHECKING:
     from cloud_jobs.consume.graveyard import DeadLetter
@@ -124,7 +124,6 @@ def _matching(letters: list[DeadLetter], site: str | None, reason: str | None) -
 
 
 def _line(letter: DeadLetter) -> str:
-    at = datetime.fromtimestamp(letter.time_ns * 1e-9, UTC)
     tries = f"  tried {letter.tries} times" if letter.tries else ""
-    said = "".join(c if c.isprintable() else " " for c in letter.reason)
-    return f"{letter.id}  {at:%Y-%m-%d %H:%M:%S}  {letter.error}{tries}  {said}"
+    at, said = stamp(letter.time_ns), printable(letter.reason)
+    return f"{letter.id}  {at}  {letter.error}{tries}  {said}"

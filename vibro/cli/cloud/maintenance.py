@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +10,10 @@ import click
 
 from vibro.cli.main import echo_json, home_option
 from vibro.cli.values import Instant
+from vibro.text import stamp
 
 if TYPE_CHECKING:
-    from cloud_jobs.store import Store
+    from cloud_jobs.store.tables import MaintenanceRow
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -44,10 +42,12 @@ def add(machine: str, note: str, t_ns: int | None, home: Path, as_json: bool) ->
         vibro cloud maintenance add harbour/pump-1 "DE bearing replaced" --at 7d
     """  # noqa: D301 (click's mark for a block that is not rewrapped)
     at_ns = time.time_ns() if t_ns is None else t_ns
-    with _opened(home) as store:
+    from cloud_jobs.store import existing  # noqa: PLC0415
+
+    with existing(home) as store:
         store.put_maintenance(machine, at_ns, note)
         (row,) = (r for r in store.maintenance([machine]) if r.t_ns == at_ns)
-    told = {"machine": row.path, "t_ns": row.t_ns, "note": row.note}
+    told = _told(row)
     if as_json:
         echo_json(told)
     else:
@@ -60,9 +60,11 @@ def add(machine: str, note: str, t_ns: int | None, home: Path, as_json: bool) ->
 @JSON
 def list_(machines: tuple[str, ...], home: Path, as_json: bool) -> None:
     """List what was done to all machines or to some, the newest first."""
-    with _opened(home) as store:
+    from cloud_jobs.store import existing  # noqa: PLC0415
+
+    with existing(home) as store:
         rows = store.maintenance(machines or None)[::-1]
-    told = [{"machine": r.path, "t_ns": r.t_ns, "note": r.note} for r in rows]
+    told = [_told(row) for row in rows]
     if as_json:
         echo_json(told)
         return
@@ -70,18 +72,9 @@ def list_(machines: tuple[str, ...], home: Path, as_json: bool) -> None:
         click.echo(_line(one))
 
 
-@contextmanager
-def _opened(home: Path) -> Iterator[Store]:
-    from cloud_jobs.store import Store, address  # noqa: PLC0415
-
-    address.check(home)
-    store = Store(home)
-    try:
-        yield store
-    finally:
-        store.close()
+def _told(row: MaintenanceRow) -> dict[str, Any]:
+    return {"machine": row.path, "t_ns": row.t_ns, "note": row.note}
 
 
 def _line(told: dict[str, Any]) -> str:
-    at = datetime.fromtimestamp(told["t_ns"] * 1e-9, UTC)
-    return f"{at:%Y-%m-%d %H:%M:%S}  {told['machine']}  {told['note']}"
+    return f"{stamp(told['t_ns'])}  {told['machine']}  {told['note']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,22 +52,16 @@ def retrain(home: Path, at: dt.time | None, as_json: bool) -> None:
 
 
 def _round(config: CloudConfig, now_ns: int) -> list[Round]:
-    jobs = jobs_of(config)
-    try:
+    with closing(jobs_of(config)) as jobs:
         return jobs.retrain(now_ns)
-    finally:
-        jobs.close()
 
 
 def _newest_ns(config: CloudConfig) -> int:
     """Return when the newest model was made, 0 if there is none."""
     from cloud_jobs.services import open_store  # noqa: PLC0415
 
-    store = open_store(config)
-    try:
+    with closing(open_store(config)) as store:
         return max((m.created_ns for m in store.models()), default=0)
-    finally:
-        store.close()
 
 
 def _tell(rounds: list[Round], as_json: bool) -> None:

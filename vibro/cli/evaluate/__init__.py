@@ -13,6 +13,7 @@ import click
 from vibro.cli.datasets import DATA, wanted_folder
 from vibro.cli.main import echo_json
 from vibro.errors import BadInputError
+from vibro.text import printable
 
 if TYPE_CHECKING:
     from vibro.cli.evaluate.figures import GroupFigures, Tell
@@ -156,10 +157,6 @@ def _progress() -> Iterator[Tell]:
         yield lambda _: None
         return
     try:
-        yield lambda text: click.echo(f"\r\x1b[K{_printable(text)[:78]}", err=True, nl=False)
+        yield lambda text: click.echo(f"\r\x1b[K{printable(text)[:78]}", err=True, nl=False)
     finally:
         click.echo("\r\x1b[K", err=True, nl=False)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
